@@ -1,0 +1,211 @@
+"""N2xx: tensors that do not fit."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netspec.diagnostics.problem import Problem
+from netspec.diagnostics.text import listing, plural
+from netspec.shape import Shape, elements, show
+
+_SPATIAL = {0: "vector", 1: "CxL", 2: "CxHxW", 3: "CxDxHxW"}
+
+
+@dataclass(frozen=True)
+class DoesNotFit(Problem):
+    """The window of a convolution or pooling is larger than the data and its padding."""
+
+    layer: str
+    input: Shape
+    padded: tuple[int, ...]
+    window: tuple[int, ...]
+    code = "N201"
+
+    def message(self) -> str:
+        return f"`{self.layer}` covers {show(self.window)}, but what flows in is only {show(self.padded)}{self._padding}"
+
+    @property
+    def _padding(self) -> str:
+        return "" if self.padded == self.input[1:] else " with its padding"
+
+    def label(self) -> str:
+        return f"the input here is {show(self.input)}"
+
+    def help(self) -> str:
+        grow = max((w - p + 1) // 2 for w, p in zip(self.window, self.padded, strict=True))
+        return f"make the kernel smaller, add padding={grow} or more, or take out a stride or pooling before it"
+
+
+@dataclass(frozen=True)
+class WrongRank(Problem):
+    """A layer got a tensor with another number of axes than it works on."""
+
+    layer: str
+    input: Shape
+    wanted: str
+    hint: str
+    code = "N202"
+
+    def message(self) -> str:
+        return f"`{self.layer}` needs {self.wanted}, and gets {show(self.input)}"
+
+    def help(self) -> str:
+        return self.hint
+
+
+@dataclass(frozen=True)
+class MergeShapes(Problem):
+    """The branches of a merge differ in shape."""
+
+    layer: str
+    shapes: tuple[Shape, ...]
+    code = "N203"
+
+    def message(self) -> str:
+        return f"`{self.layer}` needs equal shapes on every branch"
+
+    def help(self) -> str:
+        first, other = self.shapes[0], next(s for s in self.shapes if s != self.shapes[0])
+        if len(first) != len(other) or len(first) == 1:
+            return f"make every branch give {show(first)}"
+        small, large = sorted((first, other), key=elements)
+        where = "first" if small == first else "other"
+        strides = {-(-a // b) if a > b else -(-b // a) for a, b in zip(first[1:], other[1:], strict=True)}
+        if first[1:] == other[1:]:
+            return f"project the {'second' if where == 'first' else 'first'} branch with conv({first[0] if where == 'other' else other[0]}, 1)" if (
+                where == "first"
+            ) else f"project the second branch with conv({first[0]}, 1), or set project=true where the block has it"
+        if len(strides) == 1 and (stride := strides.pop()) > 1:
+            wide, narrow = (first, other) if elements(first[1:]) > elements(other[1:]) else (other, first)
+            return f"project the branch of {show(wide)} with conv({narrow[0]}, 1, stride={stride})"
+        return "make height and width agree: check strides and paddings on both branches"
+
+
+@dataclass(frozen=True)
+class ConcatShapes(Problem):
+    """Joined tensors differ on an axis other than the one they are joined along."""
+
+    shapes: tuple[Shape, ...]
+    axis: int
+    code = "N204"
+
+    def message(self) -> str:
+        return f"`concat` joins along axis {self.axis}, and every other axis must agree"
+
+    def notes(self) -> Iterable[str]:
+        yield f"the branches give {listing([show(s) for s in self.shapes])}"
+
+    def help(self) -> str:
+        if len({len(s) for s in self.shapes}) > 1:
+            return "bring every branch to the same number of axes, with flatten or global_avgpool"
+        return "give the branches equal strides and paddings, so that height and width agree"
+
+
+@dataclass(frozen=True)
+class GroupsDoNotDivide(Problem):
+    """The groups of a convolution do not divide its channels."""
+
+    groups: int
+    inputs: int
+    outputs: int
+    code = "N205"
+
+    def message(self) -> str:
+        return f"{self.groups} groups do not divide {self.inputs} input channels and {self.outputs} output channels evenly"
+
+    def help(self) -> str:
+        from math import gcd
+
+        both = gcd(self.inputs, self.outputs)
+        fitting = [str(d) for d in range(1, both + 1) if both % d == 0]
+        return f"groups may be {listing(fitting, 'or', 10)}"
+
+
+@dataclass(frozen=True)
+class PoolPadding(Problem):
+    """The padding of a pooling is more than half its window, so that a window could lie in padding alone."""
+
+    padding: tuple[int, ...]
+    window: tuple[int, ...]
+    code = "N206"
+
+    def message(self) -> str:
+        return f"padding {show(self.padding)} is more than half of the window {show(self.window)}"
+
+    def help(self) -> str:
+        return f"padding may be at most {show(tuple(w // 2 for w in self.window))}"
+
+
+@dataclass(frozen=True)
+class ValuesPerChannel(Problem):
+    """A list with a value for each channel has another length than there are channels."""
+
+    layer: str
+    count: int
+    channels: int
+    code = "N207"
+
+    def message(self) -> str:
+        return f"`{self.layer}` has {plural(self.count, 'value')} for {plural(self.channels, 'channel')}"
+
+    def help(self) -> str:
+        return f"write one number for all channels, or a list of {self.channels}"
+
+
+@dataclass(frozen=True)
+class MergeOfOne(Problem):
+    """A merge with fewer than two branches merges nothing."""
+
+    layer: str
+    code = "N208"
+
+    def message(self) -> str:
+        return f"`{self.layer}` merges two or more tensors, and there is only one here"
+
+    def help(self) -> str:
+        return f"write the branches, as {self.layer} {{ | a | b }}, or name a tensor, as {self.layer}(skip)"
+
+
+@dataclass(frozen=True)
+class ExtentCount(Problem):
+    """A size has more or fewer numbers than the tensor has spatial axes."""
+
+    argument: str
+    value: tuple[int, ...]
+    input: Shape
+    code = "N209"
+
+    def message(self) -> str:
+        axes = len(self.input) - 1
+        return f"{self.argument} {show(self.value)} has {plural(len(self.value), 'number')}, and {show(self.input)} has {plural(axes, 'axis').replace('axises', 'axes')} in space"
+
+    def help(self) -> str:
+        return f"write {show((self.value[0],) * (len(self.input) - 1))}, or one number for all axes"
+
+
+@dataclass(frozen=True)
+class NoSuchAxis(Problem):
+    """An axis beyond the tensor's."""
+
+    axis: int
+    input: Shape
+    code = "N210"
+
+    def message(self) -> str:
+        return f"there is no axis {self.axis} in {show(self.input)}"
+
+    def help(self) -> str:
+        return f"axes count from 0, the channels, to {len(self.input) - 1}"
+
+
+@dataclass(frozen=True)
+class PoolingDisagrees(Problem):
+    """A pooling that PyTorch and onnxruntime are known to compute differently."""
+
+    layer: str
+    code = "N211"
+
+    def message(self) -> str:
+        return f"`{self.layer}` with ceil_mode and a window that reaches beyond the padding is computed differently by PyTorch and onnxruntime"
+
+    def help(self) -> str:
+        return "leave out ceil_mode, or set count_include_pad=false"

@@ -1,0 +1,49 @@
+"""Small words: safe display of what users wrote, near spellings, lists."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+
+def escape(text: str) -> str:
+    """The text with control, format (bidirectional) and unpaired characters shown as ``\\x1b`` or ``\\u{202e}``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape_character(c) for c in text)
+
+
+def _escape_character(character: str) -> str:
+    if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+        return character
+    point = ord(character)
+    return f"\\x{point:02x}" if point < 256 else f"\\u{{{point:x}}}"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, letter case aside, or ``None`` if none is near."""
+    from difflib import get_close_matches
+
+    by_folded: dict[str, str] = {}
+    for candidate in known:
+        by_folded.setdefault(candidate.casefold(), candidate)
+    folded = name.casefold()
+    if folded in by_folded:
+        return by_folded[folded]
+    found = get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def listing(items: Sequence[str], joiner: str = "and", limit: int = 12) -> str:
+    """``a, b and c``; beyond ``limit`` items, ``a, b, … and 7 more``."""
+    if len(items) > limit:
+        return f"{', '.join(items[:limit])} {joiner} {len(items) - limit} more"
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {joiner} {items[-1]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 layer``, ``2 layers``, ``1,200 classes``."""
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count:,} {noun}{ending}"

@@ -1,0 +1,156 @@
+"""The compiled network: nodes with every fact known, in an order in which each comes after what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from netspec.diagnostics.problem import Trail
+from netspec.lowering import OnnxExpression, TorchCall
+from netspec.shape import Shape, elements
+from netspec.source import Place, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that a layer owns. ``parameter`` is false for buffers, as a batch norm's running statistics."""
+
+    shape: Shape
+    parameter: bool = True
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of a layer once its inputs' shapes and its arguments are.
+
+    ``output`` is the shape without the batch; ``macs`` counts the multiply-accumulates of convolutions and matrix
+    products for one sample, as published tables do (bias, normalisation, activation and pooling count nothing);
+    ``weights`` are in PyTorch's order and under PyTorch's names.
+    """
+
+    output: Shape
+    torch: TorchCall
+    onnx: OnnxExpression
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    macs: int = 0
+
+    @property
+    def parameters(self) -> int:
+        return sum(elements(w.shape) for w in self.weights.values() if w.parameter)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the net that belongs together in a picture and in a table.
+
+    ``kind`` is ``net``, ``region`` (braces), ``block`` (a use of one; ``title`` is then ``bottleneck(64)``), ``merge``
+    (``title`` is the merge's name) or ``branch``. ``path`` is where labels inside it stand. ``parent`` is an index into
+    :attr:`Graph.regions`, -1 for the net itself.
+    """
+
+    kind: Literal["net", "region", "block", "merge", "branch"]
+    path: str
+    title: str
+    parent: int
+    frozen: bool = False
+    role: Literal["layer", "preprocess"] = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One use of one layer.
+
+    ``path`` names it and is where its weights live: ``layer1.0.conv1``. ``inputs`` are indices of earlier nodes.
+    ``arguments`` is complete with defaults. ``region`` is an index into :attr:`Graph.regions`.
+    """
+
+    index: int
+    path: str
+    layer: str
+    label: str | None
+    arguments: Mapping[str, Any]
+    inputs: tuple[int, ...]
+    facts: Facts
+    role: Literal["input", "preprocess", "layer"]
+    frozen: bool
+    region: int
+    place: Place
+    trail: Trail | None = None
+
+    @property
+    def output(self) -> Shape:
+        return self.facts.output
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named result of the net."""
+
+    name: str
+    node: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A checked section of the file: every setting with its value, and where each that was written stands."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    present: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A compiled network.
+
+    ``settings`` are the values of the net's own parameters (``classes=10``); ``train`` and ``data`` the checked
+    sections of the file. ``labels`` maps every labelled path to the node whose output it names.
+    """
+
+    name: str
+    source: Source
+    nodes: tuple[Node, ...]
+    regions: tuple[Region, ...]
+    outputs: tuple[Output, ...]
+    settings: Mapping[str, Any]
+    labels: Mapping[str, int]
+    train: Section = field(default_factory=Section)
+    data: Section = field(default_factory=Section)
+
+    @cached_property
+    def inputs(self) -> tuple[Node, ...]:
+        """The input nodes, in the order of the text."""
+        return tuple(n for n in self.nodes if n.role == "input")
+
+    @cached_property
+    def layers(self) -> tuple[Node, ...]:
+        """Every node but the inputs."""
+        return tuple(n for n in self.nodes if n.role != "input")
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers the net learns or has learned: all parameters, frozen ones too, buffers not."""
+        return sum(n.facts.parameters for n in self.nodes)
+
+    @cached_property
+    def trainable(self) -> int:
+        """Parameters outside frozen regions."""
+        return sum(n.facts.parameters for n in self.nodes if not n.frozen)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-accumulates of one forward pass over one sample."""
+        return sum(n.facts.macs for n in self.nodes)
+
+    def weights(self) -> Iterator[tuple[str, Weight, Node]]:
+        """Every tensor of the state dict: its key, its shape, and the node that owns it."""
+        for node in self.nodes:
+            for name, weight in node.facts.weights.items():
+                yield f"{node.path}.{name}", weight, node
+
+    def output_shapes(self) -> dict[str, Shape]:
+        """The outputs by name."""
+        return {o.name: self.nodes[o.node].output for o in self.outputs}

@@ -1,0 +1,1 @@
+"""The catalogue of layers: a file for each family, found by :func:`netspec.layer.layers`."""

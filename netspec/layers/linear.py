@@ -1,0 +1,49 @@
+"""Fully connected layers."""
+
+from netspec.diagnostics.shapes import WrongRank
+from netspec.graph import Facts, Weight
+from netspec.layer import Reject, layer
+from netspec.lowering import OnnxCall, W, X, nn, op
+from netspec.shape import Shape, elements
+from netspec.signature import Boolean, Count
+
+
+@layer("Dense", "Linear", "FullyConnected", "fc", "InnerProduct", "LazyLinear", "fullyConnectedLayer")
+def linear(x: Shape, features: Count, bias: Boolean = True) -> Facts:
+    """Fully connected layer: `y = W x + b`.
+
+    A vector of N becomes a vector of `features`; of `T x N`, a sequence of vectors, each is mapped by the same weights.
+
+    - `features`: how many numbers it makes
+    - `bias`: whether `b` is added
+
+    Weights: `weight` (features, N), `bias` (features). MACs: N x features, for each vector.
+    """
+    if len(x) > 2:
+        hint = f"write flatten before it, for {elements(x):,} inputs, or global_avgpool -> flatten, for {x[0]:,}"
+        raise Reject(WrongRank("linear", x, "a vector (or a sequence of vectors)", hint))
+    weights = {"weight": Weight((features, x[-1]))}
+    if bias:
+        weights["bias"] = Weight((features,))
+    return Facts(
+        output=(*x[:-1], features),
+        weights=weights,
+        macs=elements(x) * features,
+        torch=nn.Linear(x[-1], features, bias),
+        onnx=_gemm(bias) if len(x) == 1 else _matmul(bias),
+    )
+
+
+def _gemm(bias: bool) -> OnnxCall:
+    return op.Gemm(X, W("weight"), *([W("bias")] if bias else []), transB=1)
+
+
+def _matmul(bias: bool) -> OnnxCall:
+    product = op.MatMul(X, op.Transpose(W("weight"), perm=(1, 0)))
+    return op.Add(product, W("bias")) if bias else product
+
+
+@layer("Flatten", "flattenLayer", "GlobalFlatten")
+def flatten(x: Shape) -> Facts:
+    """All axes into one: `C x H x W` becomes a vector of C H W numbers, the channels slowest."""
+    return Facts(output=(elements(x),), torch=nn.Flatten(), onnx=op.Flatten(X, axis=1))

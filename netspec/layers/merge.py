@@ -1,0 +1,53 @@
+"""Merges: several tensors become one. Each branch is an alternative way from the tensor that flows in."""
+
+from netspec.diagnostics.shapes import ConcatShapes, MergeOfOne, MergeShapes, NoSuchAxis
+from netspec.graph import Facts
+from netspec.layer import Reject, layer
+from netspec.lowering import EACH, nn, op
+from netspec.shape import Shape, show
+from netspec.signature import Axis
+
+
+def _at_least_two(layer: str, branches: tuple[Shape, ...]) -> None:
+    if len(branches) < 2:
+        raise Reject(MergeOfOne(layer))
+
+
+def _gives(branches: tuple[Shape, ...]) -> dict[int, str]:
+    return {i: f"gives {show(s)}" for i, s in enumerate(branches)}
+
+
+@layer("Add", "sum", "additionLayer")
+def add(*branches: Shape) -> Facts:
+    """The sum of tensors of equal shape: the merge of residual nets (He et al., 2015). Nothing is stretched to fit."""
+    _at_least_two("add", branches)
+    if len(set(branches)) > 1:
+        raise Reject(MergeShapes("add", branches), inputs=_gives(branches))
+    chain = op.Add(EACH) if len(branches) == 2 else op.Sum(EACH)
+    return Facts(output=branches[0], torch=nn.Add(), onnx=chain)
+
+
+@layer("Multiply", "Mul", "multiplicationLayer")
+def multiply(*branches: Shape) -> Facts:
+    """The product of tensors, number by number. An axis of 1 counts for the whole axis, so that `C x 1 x 1` scales the channels of
+    `C x H x W`, as squeeze-and-excitation does (Hu et al., 2017)."""
+    _at_least_two("multiply", branches)
+    if len({len(b) for b in branches}) > 1 or any(len(set(axis) - {1}) > 1 for axis in zip(*branches, strict=True)):
+        raise Reject(MergeShapes("multiply", branches), inputs=_gives(branches))
+    product = op.Mul(EACH)
+    return Facts(output=tuple(map(max, zip(*branches, strict=True))), torch=nn.Multiply(), onnx=product)
+
+
+@layer("Concatenate", "Concat", "cat", "depthConcatenationLayer", "concatenate")
+def concat(*branches: Shape, axis: Axis = 0) -> Facts:
+    """Tensors side by side along an axis: the merge of Inception and dense nets.
+
+    - `axis`: 0, the channels, if left out; 1 and 2 are height and width
+    """
+    _at_least_two("concat", branches)
+    if axis >= len(branches[0]):
+        raise Reject(NoSuchAxis(axis, branches[0]), at="axis")
+    if len({(*b[:axis], *b[axis + 1 :]) for b in branches}) > 1 or len({len(b) for b in branches}) > 1:
+        raise Reject(ConcatShapes(branches, axis), inputs=_gives(branches))
+    joined = (*branches[0][:axis], sum(b[axis] for b in branches), *branches[0][axis + 1 :])
+    return Facts(output=joined, torch=nn.Concat(axis + 1), onnx=op.Concat(EACH, axis=axis + 1))
