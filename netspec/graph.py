@@ -46,12 +46,11 @@ class Facts:
 class Region:
     """A part of the net that belongs together in a picture and in a table.
 
-    ``kind`` is ``net``, ``region`` (braces), ``block`` (a use of one; ``title`` is then ``bottleneck(64)``), ``merge``
-    (``title`` is the merge's name) or ``branch``. ``path`` is where labels inside it stand. ``parent`` is an index into
-    :attr:`Graph.regions`, -1 for the net itself.
+    ``kind`` is ``net``, ``region`` (braces) or ``block`` (a use of one; ``title`` is then ``bottleneck(64)``). ``path`` is where
+    labels inside it stand. ``parent`` is an index into :attr:`Graph.regions`, -1 for the net itself.
     """
 
-    kind: Literal["net", "region", "block", "merge", "branch"]
+    kind: Literal["net", "region", "block"]
     path: str
     title: str
     parent: int
@@ -119,6 +118,8 @@ class Graph:
     labels: Mapping[str, int]
     train: Section = field(default_factory=Section)
     data: Section = field(default_factory=Section)
+    expectations: int | None = 0
+    """How many expectations of the file hold; ``None`` where the net was set otherwise than written, so that none was checked."""
 
     @cached_property
     def inputs(self) -> tuple[Node, ...]:
@@ -131,14 +132,19 @@ class Graph:
         return tuple(n for n in self.nodes if n.role != "input")
 
     @cached_property
+    def owners(self) -> tuple[Node, ...]:
+        """The first node of each path: uses of one layer, as of a shared block, share its weights."""
+        return tuple({n.path: n for n in reversed(self.nodes)}.values())[::-1]
+
+    @cached_property
     def parameters(self) -> int:
-        """How many numbers the net learns or has learned: all parameters, frozen ones too, buffers not."""
-        return sum(n.facts.parameters for n in self.nodes)
+        """How many numbers the net learns or has learned: all parameters, frozen ones too, buffers not, shared ones once."""
+        return sum(n.facts.parameters for n in self.owners)
 
     @cached_property
     def trainable(self) -> int:
         """Parameters outside frozen regions."""
-        return sum(n.facts.parameters for n in self.nodes if not n.frozen)
+        return sum(n.facts.parameters for n in self.owners if not n.frozen)
 
     @cached_property
     def macs(self) -> int:
@@ -147,7 +153,7 @@ class Graph:
 
     def weights(self) -> Iterator[tuple[str, Weight, Node]]:
         """Every tensor of the state dict: its key, its shape, and the node that owns it."""
-        for node in self.nodes:
+        for node in self.owners:
             for name, weight in node.facts.weights.items():
                 yield f"{node.path}.{name}", weight, node
 

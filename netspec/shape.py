@@ -38,10 +38,8 @@ def windows(size: int, kernel: int, stride: int, before: int, after: int, dilati
     The answer is 0 or negative where not one window fits.
     """
     span = size + before + after - dilation * (kernel - 1) - 1
-    if span < 0:
-        return 0
     if not ceil:
-        return span // stride + 1
+        return max(span // stride + 1, 0)
     count = -(-span // stride) + 1
     return count - 1 if (count - 1) * stride >= size + before else count
 

@@ -198,7 +198,7 @@ class Shares(Kind):
         return tuple(Percent(s) for s in shares)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OneOfChoices(Kind):
     """A named choice with settings of its own, as ``sgd(lr=0.1)``; ``table`` holds their declarations."""
 

@@ -24,7 +24,7 @@ def join(first: Span, last: Span) -> Span:
     return Span(first[0], last[1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """A named text. ``name`` is what a user is shown: the path as it was given, or ``<command line>``."""
 

@@ -122,14 +122,14 @@ class GroupsDoNotDivide(Problem):
 
 @dataclass(frozen=True)
 class PoolPadding(Problem):
-    """The padding of a pooling is more than half its window, so that a window could lie in padding alone."""
+    """The padding of a pooling is more than half its kernel: PyTorch refuses it, as a window could lie in padding alone."""
 
     padding: tuple[int, ...]
     window: tuple[int, ...]
     code = "N206"
 
     def message(self) -> str:
-        return f"padding {show(self.padding)} is more than half of the window {show(self.window)}"
+        return f"padding {show(self.padding)} is more than half of the kernel {show(self.window)}"
 
     def help(self) -> str:
         return f"padding may be at most {show(tuple(w // 2 for w in self.window))}"
@@ -198,14 +198,19 @@ class NoSuchAxis(Problem):
 
 
 @dataclass(frozen=True)
-class PoolingDisagrees(Problem):
-    """A pooling that PyTorch and onnxruntime are known to compute differently."""
+class WindowInPadding(Problem):
+    """A dilated pooling of which one window's points all fall beside the data, so that it has no largest number."""
 
     layer: str
+    input: Shape
+    dilation: tuple[int, ...]
     code = "N211"
 
     def message(self) -> str:
-        return f"`{self.layer}` with ceil_mode and a window that reaches beyond the padding is computed differently by PyTorch and onnxruntime"
+        return f"a window of `{self.layer}` with dilation {show(self.dilation)} steps over all of the data and sees padding alone"
+
+    def label(self) -> str:
+        return f"the input here is {show(self.input)}"
 
     def help(self) -> str:
-        return "leave out ceil_mode, or set count_include_pad=false"
+        return f"make dilation at most {show(tuple(min(d, n) for d, n in zip(self.dilation, self.input[1:], strict=True)))}, or leave out the padding"

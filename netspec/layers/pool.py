@@ -1,6 +1,6 @@
 """Poolings."""
 
-from netspec.diagnostics.shapes import DoesNotFit, PoolPadding
+from netspec.diagnostics.shapes import DoesNotFit, PoolPadding, WindowInPadding
 from netspec.graph import Facts
 from netspec.layer import Reject, layer
 from netspec.layers._spatial import extent, rank_of
@@ -12,12 +12,15 @@ from netspec.signature import Boolean, Margin, Spatial
 def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool) -> Shape:
     """The output's axes in space, or the reason why there are none."""
     window = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
-    if any(p > w // 2 for p, w in zip(padding, window, strict=True)):
-        raise Reject(PoolPadding(padding, window), at="padding")
+    if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
+        raise Reject(PoolPadding(padding, kernel), at="padding")
     axes = zip(x[1:], kernel, stride, padding, padding, dilation, strict=True)
     space = tuple(windows(*axis, ceil) for axis in axes)
     if min(space) < 1:
         raise Reject(DoesNotFit(layer, x, tuple(n + 2 * p for n, p in zip(x[1:], padding, strict=True)), window), at="kernel")
+    starts = (range(-p, 0, s)[:count] for p, s, count in zip(padding, stride, space, strict=True))
+    if any(start % d >= n for axis, d, n in zip(starts, dilation, x[1:], strict=True) for start in axis):
+        raise Reject(WindowInPadding(layer, x, dilation), at="dilation")
     return space
 
 
@@ -34,7 +37,7 @@ def maxpool(
 
     - `kernel`: the window
     - `stride`: the step between windows; the window itself if left out
-    - `padding`: a margin on both sides that is never the largest; at most half the window
+    - `padding`: a margin on both sides that is never the largest; at most half the kernel
     - `dilation`: the distance between the window's points
     - `ceil_mode`: keep a last window that is only partly filled
     """
@@ -61,13 +64,15 @@ def avgpool(
 
     - `kernel`: the window
     - `stride`: the step between windows; the window itself if left out
-    - `padding`: zeros on both sides; at most half the window
+    - `padding`: zeros on both sides; at most half the kernel
     - `ceil_mode`: keep a last window that is only partly filled
     - `count_include_pad`: whether the zeros of the padding count in the mean (as in PyTorch; Keras leaves them out)
     """
     rank = rank_of(x, "avgpool")
     kernel, padding = extent(kernel, x, "kernel"), extent(padding, x, "padding")
     stride = kernel if stride is None else extent(stride, x, "stride")
+    if rank == 3 and any(k > n for k, n in zip(kernel, x[1:], strict=True)):  # PyTorch does not count the padding here
+        raise Reject(DoesNotFit("avgpool", x, x[1:], kernel), at="kernel")
     return Facts(
         output=(x[0], *_pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)),
         torch=(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[rank - 1](kernel, stride, padding, ceil_mode, count_include_pad),

@@ -1,0 +1,15 @@
+"""PyTorch: a graph becomes an ``nn.Module``, and weights are read from and written to files.
+
+Initialisation is PyTorch's own, layer by layer in the order of the text, so a net starts as the same net written by hand does:
+
+- convolutions and linear layers: weights and bias uniform in ``(-1/sqrt(n), 1/sqrt(n))``, n the numbers that flow into one output
+  (``kaiming_uniform_`` with ``a = sqrt(5)``; He et al., "Delving Deep into Rectifiers", 2015);
+- normalisations: weight 1, bias 0, running mean 0, running variance 1.
+
+``torch.manual_seed`` before :func:`build` makes it repeatable.
+"""
+
+from netspec.backends.torch.build import build
+from netspec.backends.torch.net import CompiledNet, Region
+
+__all__ = ["CompiledNet", "Region", "build"]

@@ -1,0 +1,150 @@
+"""The few modules that ``torch.nn`` lacks, and the closed table from which every module of a net is made.
+
+Nothing in a file's text ever names a class: a layer's declaration does, and only what stands in this table is made.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import cache, reduce
+from operator import add, mul
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netspec.lowering import TorchCall
+
+
+class _Padded(nn.Module):
+    """Mixed in before a convolution: zeros first, ``sides`` as in :func:`torch.nn.functional.pad` (last axis first)."""
+
+    sides: tuple[int, ...]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, self.sides))  # type: ignore[misc, no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, sides={self.sides}"
+
+
+class PaddedConv1d(_Padded, nn.Conv1d):
+    """A convolution padded differently at its two ends."""
+
+    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = sides
+
+
+class PaddedConv2d(_Padded, nn.Conv2d):
+    """A convolution padded differently at opposite sides."""
+
+    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = sides
+
+
+class PaddedConv3d(_Padded, nn.Conv3d):
+    """A convolution padded differently at opposite sides."""
+
+    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = sides
+
+
+class Add(nn.Module):
+    """The sum of all inputs, from left to right."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        return reduce(add, branches)
+
+
+class Multiply(nn.Module):
+    """The product of all inputs, from left to right; axes of 1 are stretched."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        return reduce(mul, branches)
+
+
+class Concat(nn.Module):
+    """The inputs side by side along ``dim``, which counts the batch."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        return torch.cat(branches, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class TakesBytes(nn.Module):
+    """A module whose arithmetic takes ``uint8`` as well as floats, and gives floats."""
+
+
+class Scale(TakesBytes):
+    """``x * factor + offset``."""
+
+    def __init__(self, factor: float, offset: float) -> None:
+        super().__init__()
+        self.factor, self.offset = factor, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        scaled = x * self.factor
+        return scaled + self.offset if self.offset else scaled
+
+    def extra_repr(self) -> str:
+        return f"factor={self.factor:.9g}, offset={self.offset:.9g}"
+
+
+class Normalize(TakesBytes):
+    """``(x - mean) / std``, by channel. The figures move with the module and are no part of its state dict."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, means: tuple[float, ...], stds: tuple[float, ...], axes: int) -> None:
+        super().__init__()
+        column = (-1, *(1,) * axes)
+        self.register_buffer("mean", torch.tensor(means, dtype=torch.float32).view(column), persistent=False)
+        self.register_buffer("std", torch.tensor(stds, dtype=torch.float32).view(column), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+    def extra_repr(self) -> str:
+        return f"channels={self.mean.shape[0]}"
+
+
+OWN: Final[Mapping[str, type[nn.Module]]] = {
+    c.__name__: c for c in (PaddedConv1d, PaddedConv2d, PaddedConv3d, Add, Multiply, Concat, Scale, Normalize)
+}
+
+
+def construct(call: TorchCall, meta: bool = False) -> nn.Module:
+    """The module that a layer's declaration wrote down.
+
+    With ``meta``, weights have shapes and no memory and nothing is initialised for real; constants are real all the same.
+    """
+    kind = class_of(call.name)
+    if meta and _takes_device(kind):
+        return kind(*call.args, **call.kwargs, device="meta")
+    return kind(*call.args, **call.kwargs)
+
+
+@cache
+def class_of(name: str) -> type[nn.Module]:
+    """The class of this name: the backend's own first, then ``torch.nn``'s."""
+    kind = OWN.get(name) or vars(nn).get(name)
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise LookupError(f"a layer is declared with nn.{name}, which torch.nn does not have")
+    return kind
+
+
+@cache
+def _takes_device(kind: type[nn.Module]) -> bool:
+    return any("device" in inspect.signature(k.__init__).parameters for k in kind.__mro__ if "__init__" in vars(k))

@@ -1,0 +1,158 @@
+"""The module a graph becomes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from netspec.backends.torch.modules import TakesBytes
+from netspec.backends.torch.program import Program, plan
+from netspec.diagnostics import failure
+from netspec.diagnostics.models import WrongInput, WrongInputCount
+from netspec.graph import Graph, Node
+
+Activation = Literal["softmax", "sigmoid"]
+
+
+class Region(nn.Module):
+    """A plain container: what stands under one label.
+
+    Children are put straight into the table of children, so that no name a user may choose touches an attribute.
+    """
+
+    def insert(self, name: str, child: nn.Module) -> None:
+        """Put ``child`` under ``name``."""
+        self._modules[name] = child
+
+    def train(self, mode: bool = True) -> Region:
+        """As :meth:`torch.nn.Module.train`, also where a child is called ``training``."""
+        self.__dict__["training"] = mode
+        for child in self.children():
+            child.train(mode)
+        return self
+
+
+class CompiledNet(Region):
+    """A compiled network: its modules at their paths, and the program that runs them.
+
+    Call it with one tensor for each input of the net, in the order of the text: batches of channels-first images (or vectors),
+    floats or ``uint8``. It gives a tensor, or for a net with several outputs a dictionary of them by name.
+
+    Modules are run as they were built: one replaced from outside is not noticed.
+    """
+
+    def __init__(self, graph: Graph, leaves: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        state = self.__dict__
+        state["_graph"] = graph
+        state["_leaves"] = dict(leaves)
+        state["_frozen"] = frozenset(n.path for n in graph.layers if n.frozen)
+        state["_inputs"] = tuple((n.label or n.path, n.output, len(n.output) + 1) for n in graph.inputs)
+        modules = {n.index: leaves[n.path] for n in graph.layers}
+        state["_casts"] = tuple(not _takes_bytes(graph, n, modules) for n in graph.inputs)
+        state["_names"] = tuple(o.name for o in graph.outputs)
+        state["_program"] = plan(graph, modules, [o.node for o in graph.outputs])
+        state["_logits"] = plan(graph, modules, [_before_activation(graph, o.node) for o in graph.outputs])
+        self.freeze(self._frozen)
+
+    @property
+    def graph(self) -> Graph:
+        """What this was built from."""
+        graph: Graph = self.__dict__["_graph"]
+        return graph
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The paths of the layers that do not learn."""
+        frozen: frozenset[str] = self.__dict__["_frozen"]
+        return frozen
+
+    @property
+    def activations(self) -> dict[str, Activation | None]:
+        """For each output the ``softmax`` or ``sigmoid`` it ends in, which :meth:`logits` leaves out."""
+        found: dict[str, Activation | None] = {}
+        for output in self.graph.outputs:
+            layer = self.graph.nodes[output.node].layer
+            ends = _before_activation(self.graph, output.node) != output.node
+            found[output.name] = ("softmax" if layer == "softmax" else "sigmoid") if ends else None
+        return found
+
+    def freeze(self, paths: Collection[str]) -> None:
+        """Let exactly the layers at these paths not learn: no gradients, and inference mode even while the rest trains."""
+        state = self.__dict__
+        state["_frozen"] = frozenset(paths)
+        for path, module in state["_leaves"].items():
+            for parameter in module.parameters():
+                if parameter.is_floating_point():
+                    parameter.requires_grad_(path not in self.frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> CompiledNet:
+        """As :meth:`torch.nn.Module.train`, but frozen layers stay in inference mode."""
+        super().train(mode)
+        if mode:
+            leaves = self.__dict__["_leaves"]
+            for path in self.frozen:
+                leaves[path].train(False)
+        return self
+
+    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        """The outputs for a batch.
+
+        Raises a :class:`~netspec.diagnostics.NetspecError` N820 or N821 where the inputs are not what the net takes.
+        """
+        return self._run(self.__dict__["_program"], inputs)
+
+    def logits(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        """As :meth:`forward`, but without the softmax or sigmoid an output ends in: what losses are computed from."""
+        return self._run(self.__dict__["_logits"], inputs)
+
+    def _run(self, program: Program, inputs: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
+        results = program.run(self._checked(inputs))
+        if len(results) == 1:
+            return results[0]
+        return dict(zip(self.__dict__["_names"], results, strict=True))
+
+    def _checked(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+        state = self.__dict__
+        wanted = state["_inputs"]
+        if len(inputs) != len(wanted):
+            raise failure(WrongInputCount(len(inputs), tuple(name for name, _, _ in wanted)))
+        ready = []
+        for x, (name, shape, rank), cast in zip(inputs, wanted, state["_casts"]):
+            if x.dim() != rank or x.shape[1:] != shape:
+                raise failure(WrongInput(name, "of shape " + str(tuple(x.shape)), shape))
+            ready.append(x if x.is_floating_point() else _bytes(x, name, shape, cast))
+        return ready
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledNet:
+        """A copy with weights of its own; the graph, which never changes, is shared."""
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        memo[id(self.graph)] = self.graph
+        twin.__dict__.update({name: copy.deepcopy(value, memo) for name, value in self.__dict__.items()})
+        return twin
+
+
+def _bytes(x: Tensor, name: str, shape: tuple[int, ...], cast: bool) -> Tensor:
+    if str(x.dtype) != "torch.uint8":
+        raise failure(WrongInput(name, f"of {str(x.dtype).removeprefix('torch.')}", shape))
+    return x.float() if cast else x
+
+
+def _takes_bytes(graph: Graph, node: Node, modules: Mapping[int, nn.Module]) -> bool:
+    """Whether everything that takes this input takes bytes as they are."""
+    return all(isinstance(modules[n.index], TakesBytes) for n in graph.layers if node.index in n.inputs) and not any(
+        o.node == node.index for o in graph.outputs
+    )
+
+
+def _before_activation(graph: Graph, index: int) -> int:
+    """The node before a softmax or sigmoid that only serves as an output; else the node itself."""
+    node = graph.nodes[index]
+    if node.layer not in ("softmax", "sigmoid") or any(index in n.inputs for n in graph.nodes):
+        return index
+    return node.inputs[0]

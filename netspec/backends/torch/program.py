@@ -1,0 +1,93 @@
+"""A graph as a flat list of steps, worked out once, so that a forward pass looks nothing up.
+
+Each step starts from one value, or from a merge of several, and runs a chain of modules of which each feeds the next alone.
+A value is dropped as soon as nothing needs it, as in a forward function written by hand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from netspec.graph import Graph
+
+Step = tuple[int, tuple[int, ...], tuple[int, ...], nn.Module | None, tuple[nn.Module, ...], int]
+"""Slot of the one source or -1, slots of a merge's sources, slots to clear, the merge, the chain, slot of the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Steps over numbered slots; the first slots are the inputs."""
+
+    steps: tuple[Step, ...]
+    room: tuple[None, ...]
+    results: tuple[int, ...]
+
+    def run(self, inputs: Iterable[Tensor]) -> list[Tensor]:
+        """The values of the outputs, in the order of ``results``."""
+        values: list[Tensor | None] = [*inputs, *self.room]
+        for source, sources, frees, head, chain, target in self.steps:
+            x = values[source] if head is None else head(*[values[i] for i in sources])
+            for i in frees:
+                values[i] = None
+            for module in chain:
+                x = module(x)
+            values[target] = x
+        return [values[i] for i in self.results]  # type: ignore[misc]
+
+
+def plan(graph: Graph, modules: Mapping[int, nn.Module], results: Sequence[int]) -> Program:
+    """The program that computes the nodes ``results`` and nothing beside what they need.
+
+    ``modules`` gives the module of each node by the node's number; inputs have none.
+    """
+    needed = _needed(graph, results)
+    uses = Counter(i for n in graph.nodes if n.index in needed for i in n.inputs)
+    uses.update(results)
+    groups = _chains(graph, needed, uses, set(results))
+    slots = {node.index: slot for slot, node in enumerate(graph.inputs)}
+    last_use = {slot: step for step, group in enumerate(groups) for slot in graph.nodes[group[0]].inputs}
+    kept = set(results)
+    steps = []
+    for number, group in enumerate(groups):
+        first = graph.nodes[group[0]]
+        sources = tuple(slots[i] for i in first.inputs)
+        frees = tuple(sorted({slots[i] for i in first.inputs if last_use[i] == number and i not in kept}))
+        alone = len(sources) == 1
+        chain = tuple(modules[i] for i in (group if alone else group[1:]))
+        slots[group[-1]] = len(slots)
+        steps.append((sources[0] if alone else -1, sources, frees, None if alone else modules[group[0]], chain, slots[group[-1]]))
+    return Program(tuple(steps), (None,) * len(steps), tuple(slots[i] for i in results))
+
+
+def _needed(graph: Graph, results: Sequence[int]) -> set[int]:
+    """The nodes on a way to a result."""
+    needed = set(results)
+    for node in reversed(graph.nodes):
+        if node.index in needed:
+            needed.update(node.inputs)
+    return needed
+
+
+def _chains(graph: Graph, needed: set[int], uses: Counter[int], ends: set[int]) -> list[list[int]]:
+    """Runs of nodes: each but the first of a run takes the one before it and is the only one to do so.
+
+    Runs come in the order of their first nodes: whatever a first node takes was made by a run that began before it.
+    """
+    run_of: dict[int, list[int]] = {}
+    runs = []
+    for node in graph.nodes:
+        if node.index not in needed or node.role == "input":
+            continue
+        before = node.inputs[0]
+        if len(node.inputs) == 1 and before in run_of and uses[before] == 1 and before not in ends:
+            run = run_of.pop(before)
+            run.append(node.index)
+        else:
+            run = [node.index]
+            runs.append(run)
+        run_of[node.index] = run
+    return runs

@@ -1,0 +1,233 @@
+"""Files of weights: read by what they hold and never by what they are called, checked against a net, and written whole or not at all.
+
+Nothing that a file says is run: safetensors is parsed here, ``.npz`` is read without pickles, and what ``torch.save`` wrote is read by
+``torch.load(weights_only=True)`` alone. A file is read into memory; nothing of it stays open.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netspec.backends.fit import misfits
+from netspec.backends.torch import safetensors
+from netspec.backends.torch.safetensors import Damaged
+from netspec.diagnostics import failure
+from netspec.diagnostics.models import BrokenFile, CannotRead, ChecksumMismatch, FileTooLarge, NotTensorsAlone, UnknownWeightsFormat
+from netspec.graph import Graph
+from netspec.shape import elements
+
+Format = Literal["safetensors", "torch", "npz"]
+
+_SPARE: Final = 16 * 2**20
+"""Bytes a file may be larger than the net's weights in 64 bits: its names and headers."""
+
+_NESTED: Final = ("state_dict", "model_state_dict", "model")
+"""Where training programs put the state dict among other things."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What a file of weights holds. ``metadata`` is what safetensors files say of themselves."""
+
+    format: Format
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def read_weights(path: str | os.PathLike[str], graph: Graph | None = None) -> dict[str, Tensor]:
+    """The tensors of a file by name: safetensors, PyTorch's ``.pth`` or ``.pt``, or numpy's ``.npz``.
+
+    With ``graph``, a file far larger than its weights is refused before it is read. Raises a
+    :class:`~netspec.diagnostics.NetspecError` (exit 4): N801 where the file cannot be read, N802 where it is something else, N803 where
+    it is damaged, N804 where it holds more than tensors, N805 where a file of ours has changed, N807 where it is too large.
+    """
+    return read_file(path, graph).tensors
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What a safetensors file says of itself; empty for other formats. Raises as :func:`read_weights` does."""
+    name = os.fspath(path)
+    with _open(name) as file:
+        size = os.fstat(file.fileno()).st_size
+        if _format(file, name, size) != "safetensors":
+            return {}
+        try:
+            return safetensors.read_header(file, size).metadata
+        except Damaged as error:
+            raise failure(BrokenFile(name, str(error))) from error
+
+
+def read_file(path: str | os.PathLike[str], graph: Graph | None = None) -> WeightsFile:
+    """A file's tensors, its format and its metadata; see :func:`read_weights`."""
+    name = os.fspath(path)
+    with _open(name) as file:
+        size = os.fstat(file.fileno()).st_size
+        _refuse_huge(name, size, graph)
+        match _format(file, name, size):
+            case "safetensors":
+                return _safetensors(file, name, size)
+            case "torch":
+                return WeightsFile("torch", _torch(file, name))
+            case "npz":
+                return WeightsFile("npz", _npz(file, name, graph))
+
+
+def check_weights(graph: Graph, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Make sure that tensors are the weights of a graph; ``name`` says where they came from.
+
+    Raises one N806 that lists what is missing (with the line of the layer that declares it), unexpected, of another shape or type,
+    not finite, or a variance below zero.
+    """
+    bad = tuple(sentence for key, tensor in tensors.items() if (sentence := _impossible(key, tensor)))
+    if problem := misfits(graph, tensors, name, bad):
+        raise failure(problem)
+
+
+def write_weights(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file with a checksum over all of it, so that it is there whole or not at all.
+
+    Raises a :class:`~netspec.diagnostics.NetspecError` N810 (exit 5) where the disk is full or does not allow it.
+    """
+    safetensors.write(path, tensors, metadata or {})
+
+
+def _open(name: str) -> BinaryIO:
+    """The file opened to be read: a regular one, for anything else could wait or flow for ever."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        raise failure(CannotRead(name, getattr(error, "strerror", None) or str(error))) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise failure(CannotRead(name, "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"))
+    return os.fdopen(descriptor, "rb")
+
+
+def _refuse_huge(name: str, size: int, graph: Graph | None) -> None:
+    if graph is None:
+        return
+    needed = sum(elements(weight.shape) * 4 for _, weight, _ in graph.weights())
+    if size > 2 * needed + _SPARE:
+        raise failure(FileTooLarge(name, size, needed))
+
+
+def _format(file: BinaryIO, name: str, size: int) -> Format:
+    """The format by the first bytes; for an archive, by the names in it."""
+    start = file.read(16)
+    file.seek(0)
+    if start[:4] == b"PK\x03\x04":
+        return _archive(file, name)
+    if start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        return "torch"
+    if start[8:9] == b"{":
+        return "safetensors"
+    raise failure(UnknownWeightsFormat(name, _guess(start, size)))
+
+
+def _guess(start: bytes, size: int) -> str:
+    known = (
+        (b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes it"), (b"\x93NUMPY", "one numpy array, .npy"), (b"\x89PNG", "a picture"),
+        (b"\xff\xd8\xff", "a picture"), (b"\x1f\x8b", "a compressed file"), (b"%PDF", "a PDF"), (b"version https://git-lfs", "a pointer to a "
+        "file of Git LFS that was not fetched"), (b"<", "a web page"), (b"\x08", "an ONNX model"),
+    )  # fmt: skip
+    if not size:
+        return "an empty file"
+    return next((words for magic, words in known if start.startswith(magic[:16])), "something else")
+
+
+def _archive(file: BinaryIO, name: str) -> Format:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RecursionError) as error:
+        raise failure(BrokenFile(name, f"its archive cannot be read ({error})")) from error
+    finally:
+        file.seek(0)
+    names = [m.filename for m in members]
+    if names and all(n.endswith(".npy") for n in names):
+        return "npz"
+    if any(n.endswith("/data.pkl") for n in names) and not any(m.compress_type for m in members):
+        return "torch"
+    raise failure(UnknownWeightsFormat(name, "an archive of something else"))
+
+
+def _safetensors(file: BinaryIO, name: str, size: int) -> WeightsFile:
+    try:
+        header = safetensors.read_header(file, size)
+        tensors, digest = safetensors.read_tensors(file, header)
+    except Damaged as error:
+        raise failure(BrokenFile(name, str(error))) from error
+    if header.is_ours and digest != header.checksum:
+        raise failure(ChecksumMismatch(name))
+    return WeightsFile("safetensors", tensors, header.metadata)
+
+
+def _torch(file: BinaryIO, name: str) -> dict[str, Tensor]:
+    """What ``torch.save`` wrote, by ``torch.load(weights_only=True)`` and nothing laxer."""
+    content = io.BytesIO(file.read())
+    try:
+        held = torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises pickle's, zipfile's and its own errors here, by the dozen
+        foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if foreign:
+            raise failure(NotTensorsAlone(name, foreign.group(1))) from error
+        raise failure(BrokenFile(name, "PyTorch cannot read it as named tensors")) from error
+    return _named(held, name)
+
+
+def _named(held: object, name: str) -> dict[str, Tensor]:
+    """The state dict among what a file held."""
+    if isinstance(held, Mapping):
+        inner = next((held[k] for k in _NESTED if isinstance(held.get(k), Mapping)), held)
+        other = [f"{k} ({type(v).__name__})" for k, v in inner.items() if not _plain(k, v)]
+        if other:
+            raise failure(NotTensorsAlone(name, ", ".join(other[:5])))
+        return {k: v.detach() for k, v in inner.items()}
+    raise failure(NotTensorsAlone(name, type(held).__name__))
+
+
+def _plain(key: object, value: object) -> bool:
+    return isinstance(key, str) and isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized and not value.is_meta
+
+
+def _npz(file: BinaryIO, name: str, graph: Graph | None) -> dict[str, Tensor]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _refuse_huge(name, sum(m.file_size for m in archive.infolist()), graph)
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return {key: _from_numpy(arrays[key]) for key in arrays.files}
+    except (ValueError, TypeError, OSError, EOFError, KeyError, MemoryError, SyntaxError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise failure(BrokenFile(name, f"numpy cannot read it as plain arrays ({str(error)[:100]})")) from error
+
+
+def _from_numpy(array: object) -> Tensor:
+    if not isinstance(array, np.ndarray):
+        raise TypeError("not an array")
+    return torch.from_numpy(np.require(array, dtype=array.dtype.newbyteorder("="), requirements="CW"))
+
+
+def _impossible(key: str, tensor: Tensor) -> str | None:
+    """What is wrong with a tensor's values, or ``None``. A finite sum proves that every number is finite, and is quickly taken."""
+    if tensor.is_floating_point() and tensor.numel() and not torch.isfinite(tensor.sum(dtype=torch.float32)):
+        count = int((~torch.isfinite(tensor)).sum())
+        if count:
+            return f"{key} has {count:,} values that are not finite"
+    if key.endswith("running_var") and tensor.numel() and bool((tensor < 0).any()):
+        return f"{key} is a variance and has values below 0"
+    if key.endswith("num_batches_tracked") and tensor.numel() == 1 and not 0 <= int(tensor) < 2**53:
+        return f"{key} counts batches and is {int(tensor)}"
+    return None

@@ -1,0 +1,155 @@
+"""The driver: from a file to graphs, phase by phase."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from netspec.diagnostics import Diagnostic, NetspecError
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.names import UnknownNet
+from netspec.diagnostics.text import closest
+from netspec.graph import Graph
+from netspec.resolve.declarations import Declarations, declare
+from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.resolve.expectations import check_expectations
+from netspec.resolve.network import Written, expand_net
+from netspec.resolve.scope import Namespace, Scope
+from netspec.resolve.settings import Override, check_names, check_section
+from netspec.sections import SECTIONS
+from netspec.source import Place, Source
+from netspec.syntax.lexer import LexicalError
+from netspec.syntax.parser import parse, parse_expression
+from netspec.syntax.read import MAX_BYTES, read_source
+
+MAX_NODES: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a spec may cost: bytes of text, and layers once blocks and loops are written out."""
+
+    bytes: int = MAX_BYTES
+    nodes: int = MAX_NODES
+
+
+def load(
+    path: str | Path, *, net: str | None = None, settings: Mapping[str, str] | None = None, limits: Limits = Limits(), **parameters: Any
+) -> Graph:
+    """Compile a spec to the graph of its first net, or of the one named ``net``.
+
+    ``settings`` are texts as on the command line (``{"classes": "5", "train.epochs": "3"}``); ``parameters`` are the net's own
+    parameters as Python values (``classes=5``). Raises :class:`NetspecError` with every diagnostic found.
+    """
+    return compile_source(read_source(path, limits.bytes), net=net, settings=settings, limits=limits, **parameters)[0]
+
+
+def compile_source(
+    source: Source,
+    *,
+    net: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    limits: Limits = Limits(),
+    every: bool = False,
+    **parameters: Any,
+) -> tuple[Graph, ...]:
+    """The graph of the first net, or of the one named; with ``every``, those of the file's other nets after it.
+
+    Expectations hold for a net as it is written: where its parameters are set from outside, they are not checked.
+    """
+    collector = Collector()
+    with _collection_off():
+        file, found = parse(source)
+        collector.extend(found)
+        declarations = declare(file, collector)
+        check_names(declarations.sections, source, collector)
+        written, overrides = _outside(settings or {}, parameters, collector)
+        names = _chosen(declarations, net, every, collector)
+        graphs = [_graph(declarations, n, written if i == 0 else {}, overrides, collector, limits) for i, n in enumerate(names)]
+    collector.raise_errors()
+    return tuple(g for g in graphs if g is not None)
+
+
+def diagnose(source: Source, limits: Limits = Limits()) -> tuple[Diagnostic, ...]:
+    """Everything there is to say about a file and each of its nets."""
+    try:
+        compile_source(source, limits=limits, every=True)
+    except NetspecError as error:
+        return error.diagnostics
+    return ()
+
+
+def _graph(
+    declarations: Declarations, name: str, written: Written, overrides: Mapping[str, Mapping[str, Override]], collector: Collector, limits: Limits
+) -> Graph | None:
+    graph = expand_net(declarations, name, written, collector, limits.nodes)
+    checked = {
+        section: check_section(section, _of_net(declarations, section, name), declarations.source, overrides.get(section, {}), collector)
+        for section in SECTIONS
+    }
+    if graph is None or collector.failed:
+        return None
+    expectations = () if written else _of_net(declarations, "expect", name)
+    count = check_expectations(graph, expectations, collector)
+    return replace(graph, train=checked["train"], data=checked["data"], expectations=None if written else count)
+
+
+def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ...]:
+    """A file's sections of a kind that speak of a net: ``train`` and ``data`` of all, ``expect`` of the first, unless they name one."""
+    first = next(iter(declarations.nets), None)
+    return tuple(
+        s for s in declarations.sections if s.name == section and (s.subject == net or (s.subject is None and (section != "expect" or net == first)))
+    )
+
+
+def _chosen(declarations: Declarations, net: str | None, every: bool, collector: Collector) -> list[str]:
+    names = list(declarations.nets)
+    if net is not None and net not in declarations.nets:
+        if net not in declarations.missing:
+            collector.add(UnknownNet(net, tuple(names), closest(net, names)), None)
+        return []
+    first = net or (names[0] if names else None)
+    if first is None:
+        return []
+    return [first, *(n for n in names if n != first)] if every else [first]
+
+
+def _outside(settings: Mapping[str, str], parameters: Mapping[str, Any], collector: Collector) -> tuple[Written, dict[str, dict[str, Override]]]:
+    """What was set from outside: values for the net's parameters, and for each section its keys' expressions."""
+    written: dict[str, tuple[Any, Place | None]] = {name: (_as_value(value), None) for name, value in parameters.items()}
+    overrides: dict[str, dict[str, Override]] = {}
+    for key, text in settings.items():
+        source = Source(f"<set {key}>", text)
+        section, _, rest = key.partition(".")
+        try:
+            expression = parse_expression(source)
+            if rest and section in SECTIONS:
+                overrides.setdefault(section, {})[rest] = (source, expression)
+            else:
+                written[key] = (Evaluator(Scope(Namespace(""))).value(expression), Place(source, expression.span))
+        except LexicalError as error:
+            collector.extend([error.diagnostic])
+        except Failure as failure:
+            if failure.problem is not None:
+                collector.add(failure.problem, Place(source, failure.span))
+    return written, overrides
+
+
+def _as_value(value: Any) -> Any:
+    return tuple(map(_as_value, value)) if isinstance(value, list | tuple) else value
+
+
+@contextmanager
+def _collection_off() -> Iterator[None]:
+    """No garbage collection meanwhile: trees and graphs have no cycles, and walking 10^5 nodes again and again is half the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,153 @@
+"""From a file to pixels: the one way in which training, evaluation and prediction read an image.
+
+The rules, in this order:
+
+- JPEG, PNG, WebP, BMP and GIF are read, told apart by content; of an animation the first frame.
+- More than 89,478,485 pixels or 256 MB are refused, the pixels from the header, before anything is decoded.
+- The orientation in the EXIF data is applied; EXIF data that is broken says nothing.
+- What is transparent is laid on white. CMYK, palettes and black-and-white become RGB or grey as Pillow does it; 16-bit grey is
+  divided by 257, so that 65,535 becomes 255.
+- One channel is grey (ITU-R 601 weights), three are RGB.
+- The image is stretched to the input's height and width, bilinear with antialiasing.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+Pixels = NDArray[np.uint8]
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+MAX_PIXELS: Final = 89_478_485
+MAX_BYTES: Final = 256 * 2**20
+
+
+class Unreadable(Exception):
+    """A file that is no image to us; the text says why, as 'the file is empty'."""
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What a net takes: channels (1 is grey, 3 is RGB), height and width."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.channels, self.height, self.width
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file of at most 256 MB; raises :class:`Unreadable`."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise Unreadable("it is a folder" if stat.S_ISDIR(facts.st_mode) else "it is not a regular file")
+        if facts.st_size > MAX_BYTES:
+            raise Unreadable(f"it has {facts.st_size:,} bytes, and the limit is {MAX_BYTES:,}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+    if not content:
+        raise Unreadable("the file is empty")
+    return content
+
+
+def decode(content: bytes, wanted: ImageFormat) -> Pixels:
+    """The image as `channels x height x width` bytes. Raises :class:`Unreadable`."""
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            return _pixels(image, wanted)
+    except Unreadable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unreadable(f"it is no JPEG, PNG, WebP, BMP or GIF{_looks_like(content)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Unreadable(f"it has more than {MAX_PIXELS:,} pixels") from error
+    except Exception as error:  # a decoder given a stranger's bytes raises whatever it likes
+        raise Unreadable(f"it is damaged ({str(error) or type(error).__name__})") from error
+
+
+def _pixels(image: Image.Image, wanted: ImageFormat) -> Pixels:
+    if image.width * image.height > MAX_PIXELS:
+        raise Unreadable(f"it has {image.width * image.height:,} pixels, and the limit is {MAX_PIXELS:,}")
+    turn = _TURNS.get(orientation(image.info.get("exif", b"")))
+    image.load()
+    plain = _opaque(image).convert("L" if wanted.channels == 1 else "RGB")
+    upright = plain.transpose(turn) if turn is not None else plain
+    if upright.size != (wanted.width, wanted.height):
+        upright = upright.resize((wanted.width, wanted.height), Image.Resampling.BILINEAR)
+    pixels: Pixels = np.asarray(upright, dtype=np.uint8)
+    return pixels[np.newaxis] if wanted.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The image without transparency and with 8 bits a channel."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64).clip(0, 65535)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if not image.has_transparency_data:
+        return image
+    layer = image.convert("RGBA")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")
+
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_ORIENTATION_TAG, _SHORT = 0x0112, 3
+
+
+def orientation(exif: bytes) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none, or where the data is broken.
+
+    Reads the first directory of the TIFF structure alone (EXIF 2.32, section 4.6.2), so that no size and no loop in it matters.
+    """
+    start = 6 if exif.startswith(b"Exif\0\0") else 0
+    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(order + "I", exif, start + 4)
+        (count,) = struct.unpack_from(order + "H", exif, start + directory)
+        for entry in range(count):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, start + directory + 2 + 12 * entry)
+            if tag == _ORIENTATION_TAG:
+                return int(value) if kind == _SHORT and 1 <= value <= 8 else 1
+    except struct.error:
+        return 1
+    return 1
+
+
+def _looks_like(content: bytes) -> str:
+    """A guess at what a file is instead, for the message."""
+    for start, name in _SIGNATURES:
+        if content.startswith(start):
+            return f", but looks like {name}"
+    return ", but looks like text" if content[:512].isascii() and b"\0" not in content[:512] else ""
+
+
+_SIGNATURES: Final = (
+    (b"PK\x03\x04", "a zip archive"), (b"%PDF", "a PDF"), (b"II*\0", "a TIFF"), (b"MM\0*", "a TIFF"), (b"\x1f\x8b", "a gzip archive"),
+    (b"<!DOCTYPE", "a web page"), (b"<html", "a web page"), (b"8BPS", "a Photoshop file"),
+)  # fmt: skip

@@ -1,0 +1,38 @@
+"""Where phases put what they find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netspec.diagnostics.problem import Diagnostic, NetspecError, Problem, Related, Trail
+from netspec.source import Place
+
+
+class Collector:
+    """Diagnostics in the order they were found. The same problem at the same place, reached again, counts as a repeat."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Place | None], Diagnostic] = {}
+
+    def add(self, problem: Problem, place: Place | None, related: tuple[Related, ...] = (), trail: Trail | None = None) -> None:
+        key = (problem.code, place)
+        known = self._found.get(key)
+        self._found[key] = replace(known, repeats=known.repeats + 1) if known else Diagnostic(problem, place, related, trail)
+
+    def extend(self, diagnostics: list[Diagnostic]) -> None:
+        for d in diagnostics:
+            self._found[d.code, d.place] = d
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """All of them, in the order of the text."""
+        return tuple(sorted(self._found.values(), key=lambda d: d.place.span if d.place else (-1, -1)))
+
+    @property
+    def failed(self) -> bool:
+        return any(d.is_error for d in self._found.values())
+
+    def raise_errors(self) -> None:
+        """Raises :class:`NetspecError` with everything found if any of it is an error."""
+        if self.failed:
+            raise NetspecError(self.diagnostics)

@@ -1,0 +1,343 @@
+"""N7xx: data for training, evaluation and prediction."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netspec.diagnostics.problem import Exit, Problem
+from netspec.diagnostics.text import escape, listing, plural
+
+_SHOWN = 5
+
+
+def _names(names: Iterable[str], limit: int = _SHOWN) -> str:
+    return listing([escape(n) for n in names], limit=limit)
+
+
+@dataclass(frozen=True)
+class NoSuchData(Problem):
+    """The path given for data leads nowhere, or cannot be read."""
+
+    path: str
+    reason: str = "there is no such file or folder"
+    code = "N701"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"data {escape(self.path)} cannot be read: {escape(self.reason)}"
+
+    def help(self) -> str:
+        return "give a folder of images, as data/train/cat/1.jpg, or an .npz file with x_train and y_train"
+
+
+@dataclass(frozen=True)
+class UnknownDataFile(Problem):
+    """A file given as data that is not an ``.npz``."""
+
+    path: str
+    code = "N702"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{escape(self.path)} is neither a folder of images nor an .npz file"
+
+    def help(self) -> str:
+        return "unpack an archive first; an .npz file holds x_train and y_train, and x_test and y_test if you like"
+
+
+@dataclass(frozen=True)
+class NoImages(Problem):
+    """A folder without a single image."""
+
+    path: str
+    code = "N703"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"no images in {escape(self.path)}"
+
+    def notes(self) -> Iterable[str]:
+        yield "an image is a file that ends in .jpg, .jpeg, .png, .webp, .bmp or .gif; hidden entries and links to folders are left out"
+
+    def help(self) -> str:
+        return "give a folder with a folder of images for each class"
+
+
+@dataclass(frozen=True)
+class EmptyClasses(Problem):
+    """Folders of classes without an image."""
+
+    path: str
+    classes: tuple[str, ...]
+    code = "N704"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{plural(len(self.classes), 'class')} without images in {escape(self.path)}: {_names(self.classes, 10)}"
+
+    def help(self) -> str:
+        return "put images into each of these folders, or take the folders out"
+
+
+@dataclass(frozen=True)
+class TooFewClasses(Problem):
+    """Nothing can be told apart."""
+
+    path: str
+    classes: tuple[str, ...]
+    code = "N705"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        found = f"only {_names(self.classes)}" if self.classes else "none"
+        return f"at least 2 classes are needed, and {escape(self.path)} has {found}"
+
+    def help(self) -> str:
+        return "give a folder of images for each class"
+
+
+@dataclass(frozen=True)
+class ImagesBesideClasses(Problem):
+    """Images that lie where only folders of classes may."""
+
+    path: str
+    files: tuple[str, ...]
+    code = "N706"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{plural(len(self.files), 'image')} beside the folders of classes in {escape(self.path)}: {_names(self.files)}"
+
+    def help(self) -> str:
+        return "move each image into the folder of its class"
+
+
+@dataclass(frozen=True)
+class NoClassFolders(Problem):
+    """Images without any folder of a class around them."""
+
+    path: str
+    files: tuple[str, ...]
+    code = "N707"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"the images in {escape(self.path)} are in no folder of a class: {_names(self.files)}"
+
+    def help(self) -> str:
+        return "make a folder for each class, and move the images there"
+
+
+@dataclass(frozen=True)
+class ClassesDiffer(Problem):
+    """A split has other classes than the training split."""
+
+    split: str
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    code = "N708"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        parts = []
+        if self.missing:
+            parts.append(f"lacks {_names(self.missing, 10)}")
+        if self.extra:
+            parts.append(f"has {_names(self.extra, 10)}, which train has not")
+        return f"the classes of {self.split} are not those of train: it {' and '.join(parts)}"
+
+    def help(self) -> str:
+        return "give every split the same folders of classes"
+
+
+@dataclass(frozen=True)
+class ClassTwins(Problem):
+    """Names of classes that some file systems take for one."""
+
+    twins: tuple[tuple[str, str], ...]
+    code = "N709"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        first, second = self.twins[0]
+        shown = f"{_raw(first)} and {_raw(second)}"
+        more = f", and {plural(len(self.twins) - 1, 'other pair')}" if len(self.twins) > 1 else ""
+        return f"classes that differ only in letter case or in the way accents are written: {shown}{more}"
+
+    def help(self) -> str:
+        return "give each class a name of its own, or put the images of both into one folder"
+
+
+def _raw(name: str) -> str:
+    """The name as its code points, where two names look alike."""
+    return escape(name) if name.isascii() else f"{escape(name)} ({name.encode('unicode_escape').decode()})"
+
+
+@dataclass(frozen=True)
+class ClassCount(Problem):
+    """The net tells apart more or fewer classes than the data has."""
+
+    outputs: int
+    classes: tuple[str, ...]
+    code = "N710"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"the net tells apart {plural(self._told, 'class')}, and the data has {len(self.classes):,}: {_names(self.classes, 10)}"
+
+    @property
+    def _told(self) -> int:
+        return 2 if self.outputs == 1 else self.outputs
+
+    def notes(self) -> Iterable[str]:
+        if self.outputs == 1:
+            yield "a net with one output tells apart two classes: the output says how much it is the second by name"
+
+    def help(self) -> str:
+        return f"give the last layer {plural(len(self.classes), 'output')}, as with --set classes={len(self.classes)}, or other data"
+
+
+@dataclass(frozen=True)
+class BadImages(Problem):
+    """Images that cannot be decoded, all of them, each with what is wrong."""
+
+    files: tuple[tuple[str, str], ...]
+    shown: ClassVar[int] = 20
+    code = "N711"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        if len(self.files) == 1:
+            path, reason = self.files[0]
+            return f"{escape(path)} is not an image that can be read: {escape(reason)}"
+        return f"{plural(len(self.files), 'file')} cannot be read as images"
+
+    def notes(self) -> Iterable[str]:
+        if len(self.files) == 1:
+            return
+        for path, reason in self.files[: self.shown]:
+            yield f"{escape(path)}: {escape(reason)}"
+        if len(self.files) > self.shown:
+            yield f"and {len(self.files) - self.shown:,} more"
+
+    def help(self) -> str:
+        return "replace or remove these files; JPEG, PNG, WebP, BMP and GIF are read"
+
+
+@dataclass(frozen=True)
+class TwoValidations(Problem):
+    """More than one folder that could be the validation split."""
+
+    path: str
+    folders: tuple[str, ...]
+    code = "N716"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{escape(self.path)} has more than one split for validation: {_names(self.folders)}"
+
+    def help(self) -> str:
+        return "keep one of them"
+
+
+@dataclass(frozen=True)
+class NotAnImageNet(Problem):
+    """A net that does not take one image, or does not give one verdict."""
+
+    net: str
+    sentence: str
+    hint: str
+    code = "N717"
+    exit = Exit.SPEC
+
+    def message(self) -> str:
+        return f"`{escape(self.net)}` cannot be trained on classes of images: {self.sentence}"
+
+    def help(self) -> str:
+        return self.hint
+
+
+@dataclass(frozen=True)
+class NoSuchSplit(Problem):
+    """A split was asked for that the data has not."""
+
+    path: str
+    split: str
+    found: tuple[str, ...]
+    code = "N718"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{escape(self.path)} has no {escape(self.split)} split, only {_names(self.found)}"
+
+    def help(self) -> str:
+        return f"choose one of {listing(list(self.found), 'or')}"
+
+
+@dataclass(frozen=True)
+class LeftOut(Problem):
+    """Entries of a data folder that are not images by name or lie outside the splits."""
+
+    path: str
+    entries: tuple[str, ...]
+    code = "N720"
+    severity = "warning"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        count = len(self.entries)
+        return f"{count:,} {'entry' if count == 1 else 'entries'} of {escape(self.path)} left out: {_names(self.entries)}"
+
+    def notes(self) -> Iterable[str]:
+        yield "read are .jpg, .jpeg, .png, .webp, .bmp and .gif files; links to folders are not followed"
+
+
+@dataclass(frozen=True)
+class Leak(Problem):
+    """The same image in two splits."""
+
+    first: str
+    second: str
+    files: tuple[str, ...]
+    code = "N721"
+    severity = "warning"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{plural(len(self.files), 'image')} of {self.second} also in {self.first}, byte for byte: {_names(self.files)}"
+
+    def help(self) -> str:
+        return f"take them out of one of the two: figures on {self.second} are too good otherwise"
+
+
+@dataclass(frozen=True)
+class TwoLabels(Problem):
+    """The same image in two classes."""
+
+    pairs: tuple[tuple[str, str], ...]
+    code = "N722"
+    severity = "warning"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        shown = [f"{first} = {second}" for first, second in self.pairs]
+        return f"{plural(len(self.pairs), 'image')} in more than one class, byte for byte: {_names(shown)}"
+
+    def help(self) -> str:
+        return "keep each image in the one class it belongs to"
+
+
+@dataclass(frozen=True)
+class ClassNameNotText(Problem):
+    """A folder of a class whose name is no text in UTF-8, so that no model file could carry it."""
+
+    path: str
+    name: str
+    code = "N723"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"the name of the class folder {escape(self.name)} in {escape(self.path)} is not UTF-8"
+
+    def help(self) -> str:
+        return "rename the folder"

@@ -1,0 +1,234 @@
+"""N5xx: arithmetic, conditions and repetition. N6xx: sections. N9xx: what is not built yet."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netspec.diagnostics.problem import Problem
+from netspec.diagnostics.text import listing
+
+
+@dataclass(frozen=True)
+class BadOperands(Problem):
+    """An operator between values it is not defined for."""
+
+    operator: str
+    kinds: tuple[str, ...]
+    code = "N501"
+
+    def message(self) -> str:
+        if len(self.kinds) == 1:
+            return f"`{self.operator}` does not work on {self.kinds[0]}"
+        return f"`{self.operator}` does not work between {self.kinds[0]} and {self.kinds[1]}"
+
+
+@dataclass(frozen=True)
+class DividedByZero(Problem):
+    """A division by zero."""
+
+    operator: str
+    code = "N502"
+
+    def message(self) -> str:
+        return f"`{self.operator}` divides by zero"
+
+
+@dataclass(frozen=True)
+class TooLarge(Problem):
+    """A result larger than anything a network needs."""
+
+    code = "N503"
+
+    def message(self) -> str:
+        return "the result is too large"
+
+    def help(self) -> str:
+        return "whole numbers may have up to 256 binary digits, and powers, lists and strings stay small likewise"
+
+
+@dataclass(frozen=True)
+class NotACondition(Problem):
+    """A condition that is not true or false."""
+
+    kind: str
+    code = "N504"
+
+    def message(self) -> str:
+        return f"a condition is true or false, and this is {self.kind}"
+
+    def help(self) -> str:
+        return "compare it, as n > 0"
+
+
+@dataclass(frozen=True)
+class NotACount(Problem):
+    """A count of repetitions that is not a whole number of at least 0."""
+
+    value: str
+    code = "N505"
+
+    def message(self) -> str:
+        return f"repeat needs a whole number of at least 0, and this is {self.value}"
+
+
+@dataclass(frozen=True)
+class NotIterable(Problem):
+    """A loop over something that is not a list."""
+
+    kind: str
+    code = "N506"
+
+    def message(self) -> str:
+        return f"for goes through a list, and this is {self.kind}"
+
+    def help(self) -> str:
+        return "write range(n) to count from 0 to n - 1"
+
+
+@dataclass(frozen=True)
+class BadIndex(Problem):
+    """An index that is not in the list."""
+
+    index: str
+    length: int
+    code = "N507"
+
+    def message(self) -> str:
+        return f"there is no item {self.index} in a list of {self.length}"
+
+    def help(self) -> str | None:
+        return f"items count from 0 to {self.length - 1}" if self.length else None
+
+
+@dataclass(frozen=True)
+class BadFunctionCall(Problem):
+    """A function of the language called with what it does not take."""
+
+    function: str
+    wants: str
+    code = "N508"
+
+    def message(self) -> str:
+        return f"{self.function} takes {self.wants}"
+
+
+@dataclass(frozen=True)
+class ExpandsTooFar(Problem):
+    """More layers than the limit once blocks and loops are written out."""
+
+    nodes: int
+    limit: int
+    code = "N509"
+
+    def message(self) -> str:
+        shown = f"{self.nodes:,}" if self.nodes < 10**15 else f"about 10^{len(str(self.nodes)) - 1}"
+        return f"expands to {shown} nodes, limit {self.limit:,}"
+
+    def help(self) -> str:
+        return "repeat less, or raise the limit with --max-nodes"
+
+
+@dataclass(frozen=True)
+class TooManySteps(Problem):
+    """A loop that runs on without making layers."""
+
+    limit: int
+    code = "N510"
+
+    def message(self) -> str:
+        return f"this takes more than {self.limit:,} steps to work out"
+
+
+@dataclass(frozen=True)
+class ExpressionTooDeep(Problem):
+    """An expression within expressions beyond the limit."""
+
+    code = "N511"
+
+    def message(self) -> str:
+        return "an expression nested deeper than 64"
+
+    def help(self) -> str:
+        return "name its parts with let"
+
+
+@dataclass(frozen=True)
+class UnknownSection(Problem):
+    """A section that does not exist."""
+
+    name: str
+    known: tuple[str, ...]
+    near: str | None
+    code = "N601"
+
+    def message(self) -> str:
+        return f"there is no section `{self.name}`"
+
+    def help(self) -> str:
+        return f"did you mean {self.near}?" if self.near else f"sections are {listing(self.known)}"
+
+
+@dataclass(frozen=True)
+class UnknownSetting(Problem):
+    """A key that a section does not have."""
+
+    section: str
+    key: str
+    known: tuple[str, ...]
+    near: str | None
+    code = "N602"
+
+    def message(self) -> str:
+        return f"{self.section} has no setting `{self.key}`"
+
+    def help(self) -> str:
+        return f"did you mean {self.near}?" if self.near else f"it has {listing(self.known)}"
+
+
+@dataclass(frozen=True)
+class Unexpected(Problem):
+    """What a file's ``expect`` asserts does not hold."""
+
+    key: str
+    expected: str
+    found: str
+    hint: str | None
+    code = "N603"
+
+    def message(self) -> str:
+        return f"expected {self.key} = {self.expected}, and it is {self.found}"
+
+    def help(self) -> str | None:
+        return self.hint
+
+
+@dataclass(frozen=True)
+class NotAnExpectation(Problem):
+    """A key of ``expect`` that names nothing in the net."""
+
+    key: str
+    near: str | None
+    code = "N604"
+
+    def message(self) -> str:
+        return f"there is nothing named `{self.key}` to expect something of"
+
+    def notes(self) -> Iterable[str]:
+        yield "expect knows parameters, trainable, macs, output, the names of outputs, and every label"
+
+    def help(self) -> str | None:
+        return f"did you mean {self.near}?" if self.near else None
+
+
+@dataclass(frozen=True)
+class NotBuiltYet(Problem):
+    """Part of the language that this version reads and does not do."""
+
+    what: str
+    instead: str | None = None
+    code = "N900"
+
+    def message(self) -> str:
+        return f"{self.what} not built yet"
+
+    def help(self) -> str | None:
+        return self.instead

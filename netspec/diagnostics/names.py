@@ -1,0 +1,326 @@
+"""N3xx: names that mean nothing, or two things. N4xx: what stands between the parentheses."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netspec.diagnostics.problem import Problem
+from netspec.diagnostics.text import escape, listing, plural
+
+
+@dataclass(frozen=True)
+class UnknownStep(Problem):
+    """A step that is neither a layer nor a block, a net or a tensor."""
+
+    name: str
+    near: str | None
+    code = "N301"
+
+    def message(self) -> str:
+        return f"there is no layer, block or tensor named `{self.name}`"
+
+    def help(self) -> str:
+        return f"did you mean {self.near}?" if self.near else "`netspec layers` lists every layer"
+
+
+@dataclass(frozen=True)
+class ForeignLayer(Problem):
+    """A layer's name in another framework."""
+
+    name: str
+    ours: str
+    signature: str
+    code = "N302"
+
+    def message(self) -> str:
+        return f"`{self.name}` is another framework's name"
+
+    def help(self) -> str:
+        return f"write {self.ours}{f'({self.signature})' if self.signature else ''}"
+
+
+@dataclass(frozen=True)
+class UnknownName(Problem):
+    """A name in an expression that stands for nothing."""
+
+    name: str
+    near: str | None
+    what: str = "value or tensor"
+    code = "N303"
+
+    def message(self) -> str:
+        return f"there is no {self.what} named `{self.name}` here"
+
+    def help(self) -> str | None:
+        return f"did you mean {self.near}?" if self.near else None
+
+
+@dataclass(frozen=True)
+class DefinedTwice(Problem):
+    """One name for two things."""
+
+    name: str
+    what: str
+    in_loop: bool = False
+    code = "N304"
+
+    def message(self) -> str:
+        return f"the {self.what} `{self.name}` is defined twice"
+
+    def label(self) -> str:
+        return "again here"
+
+    def help(self) -> str:
+        if self.in_loop:
+            return f'each round of a loop needs a label of its own: write "{self.name}{{i}}": with the loop\'s variable'
+        return "give one of them another name"
+
+
+@dataclass(frozen=True)
+class TakenName(Problem):
+    """A label or a block with a layer's name."""
+
+    name: str
+    what: str
+    code = "N305"
+
+    def message(self) -> str:
+        return f"`{self.name}` is a layer, and cannot be the name of a {self.what}"
+
+    def help(self) -> str:
+        return f"write {self.name}1, say"
+
+
+@dataclass(frozen=True)
+class RecursiveBlock(Problem):
+    """A block that uses itself."""
+
+    name: str
+    chain: tuple[str, ...]
+    code = "N306"
+
+    def message(self) -> str:
+        return f"block `{self.name}` uses itself: {' -> '.join(self.chain)}"
+
+    def help(self) -> str:
+        return "write what repeats with repeat or for"
+
+
+@dataclass(frozen=True)
+class NoSuchPart(Problem):
+    """A dotted name whose parts do not exist, as ``x.widht``."""
+
+    whole: str
+    part: str
+    near: str | None
+    known: tuple[str, ...]
+    code = "N307"
+
+    def message(self) -> str:
+        return f"{self.whole} has no `{self.part}`"
+
+    def help(self) -> str | None:
+        if self.near:
+            return f"did you mean {self.near}?"
+        return f"it has {listing(self.known)}" if self.known else None
+
+
+@dataclass(frozen=True)
+class UnknownNet(Problem):
+    """A net that the file does not define."""
+
+    name: str
+    known: tuple[str, ...]
+    near: str | None
+    code = "N308"
+
+    def message(self) -> str:
+        return f"there is no net named `{escape(self.name)}`"
+
+    def help(self) -> str | None:
+        if self.near:
+            return f"did you mean {self.near}?"
+        return f"the file defines {listing(self.known)}" if self.known else None
+
+
+@dataclass(frozen=True)
+class NothingFlows(Problem):
+    """A step with no tensor to take."""
+
+    name: str
+    code = "N309"
+
+    def message(self) -> str:
+        return f"nothing flows into `{self.name}` yet"
+
+    def help(self) -> str:
+        return "begin the net with an input, as image: input(3x224x224)"
+
+
+@dataclass(frozen=True)
+class Unused(Problem):
+    """A tensor that leads nowhere."""
+
+    name: str
+    is_input: bool
+    outputs: tuple[str, ...]
+    code = "N310"
+
+    def message(self) -> str:
+        return f"nothing uses {'the input' if self.is_input else 'the result of'} `{self.name}`"
+
+    def help(self) -> str:
+        names = [n for n in (self.name, *self.outputs) if n.isidentifier()]
+        return f"name it as a result, as output({', '.join(names)}), use it, or take it out"
+
+
+@dataclass(frozen=True)
+class NoInput(Problem):
+    """A net without an input."""
+
+    name: str
+    code = "N311"
+
+    def message(self) -> str:
+        return f"net `{self.name}` has no input"
+
+    def help(self) -> str:
+        return "write image: input(3x224x224) at its beginning"
+
+
+@dataclass(frozen=True)
+class NotAStep(Problem):
+    """Something that cannot stand where it stands in a chain."""
+
+    name: str
+    why: str
+    hint: str
+    code = "N312"
+
+    def message(self) -> str:
+        return f"`{self.name}` {self.why}"
+
+    def help(self) -> str:
+        return self.hint
+
+
+@dataclass(frozen=True)
+class BadValue(Problem):
+    """An argument outside of what is accepted."""
+
+    owner: str
+    argument: str
+    must: str
+    value: str
+    near: str | None = None
+    code = "N401"
+
+    def message(self) -> str:
+        return f"{self.argument} of `{self.owner}` must be {self.must}"
+
+    def label(self) -> str:
+        return f"this is {self.value}"
+
+    def help(self) -> str | None:
+        return f"did you mean {self.near}?" if self.near else None
+
+
+@dataclass(frozen=True)
+class UnknownArgument(Problem):
+    """A named argument that does not exist."""
+
+    owner: str
+    argument: str
+    known: tuple[str, ...]
+    near: str | None
+    code = "N402"
+
+    def message(self) -> str:
+        return f"`{self.owner}` has no argument `{self.argument}`"
+
+    def help(self) -> str:
+        if self.near:
+            return f"did you mean {self.near}?"
+        return f"it takes {listing(self.known)}" if self.known else "it takes no arguments"
+
+
+@dataclass(frozen=True)
+class TooManyArguments(Problem):
+    """More arguments than there are places for."""
+
+    owner: str
+    most: int
+    signature: str
+    code = "N403"
+
+    def message(self) -> str:
+        return f"`{self.owner}` takes at most {plural(self.most, 'argument')} by position"
+
+    def help(self) -> str:
+        return f"its declaration is {self.owner}({self.signature})"
+
+
+@dataclass(frozen=True)
+class MissingArguments(Problem):
+    """A required argument is not there."""
+
+    owner: str
+    missing: tuple[str, ...]
+    signature: str
+    code = "N404"
+
+    def message(self) -> str:
+        return f"`{self.owner}` needs {listing(self.missing)}"
+
+    def help(self) -> str:
+        return f"write {self.owner}({self.signature})"
+
+
+@dataclass(frozen=True)
+class GivenTwice(Problem):
+    """The same argument by position and by name, or twice by name."""
+
+    owner: str
+    argument: str
+    code = "N405"
+
+    def message(self) -> str:
+        return f"`{self.owner}` gets {self.argument} twice"
+
+    def help(self) -> str:
+        return "take one of them out"
+
+
+@dataclass(frozen=True)
+class NoBody(Problem):
+    """Braces behind something that takes none."""
+
+    owner: str
+    code = "N406"
+
+    def message(self) -> str:
+        return f"`{self.owner}` takes no braces"
+
+    def notes(self) -> Iterable[str]:
+        yield "merges do, as add { | a | b }, and regions, as preprocess { scale(1/255) }"
+
+    def help(self) -> str:
+        return "take the braces out, or put what is in them behind ->"
+
+
+@dataclass(frozen=True)
+class UnknownParameter(Problem):
+    """``--set`` of something the net does not have."""
+
+    name: str
+    net: str
+    known: tuple[str, ...]
+    near: str | None
+    code = "N407"
+
+    def message(self) -> str:
+        return f"net `{self.net}` has no parameter `{escape(self.name)}`"
+
+    def help(self) -> str:
+        if self.near:
+            return f"did you mean {self.near}?"
+        return f"it has {listing(self.known)}" if self.known else "it has no parameters"

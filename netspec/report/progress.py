@@ -1,0 +1,113 @@
+"""What a training shows while it runs: a live line in a terminal, one line for each epoch elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from netspec.report.models import EpochRow
+
+_REFRESH_SECONDS: Final = 0.2
+
+
+class Progressing(Protocol):
+    """How far an epoch has come."""
+
+    epoch: int
+    step: int
+    loss_sum: float
+    correct: int
+    seconds: float
+
+
+class Reporter:
+    """Shows a training on a console, or nothing where there is none. A closed pipe silences it and never ends the training."""
+
+    def __init__(self, console: Console | None) -> None:
+        self._console = console
+        self._live: Progress | None = None
+        self._task: TaskID | None = None
+        self._epochs = self._images = 0
+        self._shown = float("-inf")
+
+    def line(self, text: str, style: str = "") -> None:
+        """Print a line as it is."""
+        self._guard(lambda console: console.print(Text(text, style), soft_wrap=True))
+
+    def begin(self, epochs: int, images: int) -> None:
+        """Say how long it is."""
+        self._epochs, self._images = epochs, images
+
+    def __enter__(self) -> Reporter:
+        if self._console is not None and self._console.is_terminal:
+            self._live = Progress(
+                TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[figures]}"),
+                console=self._console, transient=True, auto_refresh=False,
+            )  # fmt: skip
+            self._guard(lambda _: self._live and self._live.start())
+            self._task = self._live.add_task("", total=self._images, figures="")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            live, self._live = self._live, None
+            self._guard(lambda _: live.stop())
+
+    def step(self, at: Progressing, seen: int) -> None:
+        """Show a step, at most five times a second."""
+        now = time.perf_counter()
+        if self._live is None or self._task is None or now - self._shown < _REFRESH_SECONDS:
+            return
+        self._shown = now
+        speed = seen / max(at.seconds, 1e-9)
+        left = ((self._epochs - at.epoch) * self._images - seen) / max(speed, 1e-9)
+        figures = f"loss {at.loss_sum / seen:.4f}  accuracy {at.correct / seen:.2%}  {speed:,.0f} images/s  {duration(left)} left"
+        self._update(f"epoch {at.epoch + 1}/{self._epochs}", seen, figures)
+
+    def validating(self) -> None:
+        """Show that the validation split is being measured."""
+        if self._live is not None:
+            self._update("validation", self._images, "")
+
+    def epoch(self, row: EpochRow, best: bool) -> None:
+        """Show an epoch that is done."""
+        self.line(epoch_line(row, self._epochs, best))
+
+    def _update(self, title: str, done: int, figures: str) -> None:
+        live, task = self._live, self._task
+        if live is not None and task is not None:
+            self._guard(lambda _: (live.update(task, description=title, completed=done, figures=figures), live.refresh()))
+
+    def _guard(self, show: Callable[[Console], object]) -> None:
+        """Show something; where the reader of a pipe has gone, show nothing from now on."""
+        if self._console is None:
+            return
+        try:
+            show(self._console)
+        except (OSError, SystemExit):  # rich turns a broken pipe into SystemExit
+            self._console = self._live = None
+
+
+def epoch_line(row: EpochRow, epochs: int, best: bool) -> str:
+    """``epoch 3/5  loss 0.0312  accuracy 99.04%  val loss 0.0401  val accuracy 98.80%  (best)  4,120 images/s  15 s``."""
+    width = len(str(epochs))
+    parts = [f"epoch {row.epoch:>{width}}/{epochs}", f"loss {row.train_loss:.4f}", f"accuracy {row.train_accuracy:.2%}"]
+    if row.val_loss is not None and row.val_accuracy is not None:
+        parts += [f"val loss {row.val_loss:.4f}", f"val accuracy {row.val_accuracy:.2%}" + " (best)" * best]
+    return "  ".join([*parts, f"{row.images_per_second:,.0f} images/s", duration(row.seconds)])
+
+
+def duration(seconds: float) -> str:
+    """``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

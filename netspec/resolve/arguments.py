@@ -1,0 +1,140 @@
+"""What was written between parentheses, matched with a declaration: every argument found, evaluated, checked and complete with defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Protocol
+
+from netspec.diagnostics import Problem
+from netspec.diagnostics.names import BadValue, GivenTwice, MissingArguments, TooManyArguments, UnknownArgument, UnknownName
+from netspec.diagnostics.text import closest
+from netspec.layer import layers
+from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.signature import Kind, OneOfChoices, Parameter, Signature, signature_of
+from netspec.source import Span
+from netspec.syntax import ast
+from netspec.values import Choice, Tensor, Word, show
+
+
+class Report(Protocol):
+    """How a problem is passed on: the caller knows the source and the trail."""
+
+    def __call__(self, problem: Problem, span: Span, related: Mapping[Span, str] = ..., /) -> None: ...
+
+
+@dataclass(slots=True)
+class Bound:
+    """Arguments by name, complete; tensors in order, each with its place; the places of what was written."""
+
+    arguments: dict[str, Any]
+    tensors: list[tuple[Tensor, Span]] = field(default_factory=list)
+    spans: dict[str, Span] = field(default_factory=dict)
+
+
+class Binder:
+    """Binds one call. ``bind`` gives ``None`` where something is wrong, after all that is wrong has been reported."""
+
+    def __init__(self, owner: str, evaluator: Evaluator, report: Report) -> None:
+        self.owner = owner
+        self.evaluator = evaluator
+        self.report = report
+        self.fine = True
+        self.passed_on: frozenset[str] = frozenset()
+        """Bare words that are accepted as values, whatever the argument: what a block passes on."""
+
+    def bind(self, signature: Signature, call: ast.Arguments | None, span: Span) -> Bound | None:
+        bound = Bound({})
+        places = iter([p for p in signature.parameters if p.positional])
+        tensors_wanted = len(call.items) if call and signature.variadic else signature.tensors - 1
+        for argument in call.items if call else ():
+            if argument.name is None and len(bound.tensors) < tensors_wanted:
+                self._tensor(argument, bound)
+                continue
+            parameter = next(places, None) if argument.name is None else self._named(signature, argument)
+            if parameter is None:
+                if argument.name is None:
+                    count = sum(p.positional for p in signature.parameters)
+                    self._wrong(TooManyArguments(self.owner, count, str(signature)), argument.span)
+                continue
+            if parameter.name in bound.spans:
+                self._wrong(GivenTwice(self.owner, parameter.name), argument.span, {bound.spans[parameter.name]: "first here"})
+                continue
+            bound.spans[parameter.name] = argument.value.span
+            bound.arguments[parameter.name] = self.accept(parameter.name, parameter.kind, argument.value)
+        return self._complete(signature, bound, span)
+
+    def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
+        missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans)
+        if missing:
+            self._wrong(MissingArguments(self.owner, missing, str(signature)), span)
+        given = bound.arguments
+        bound.arguments = {p.name: given[p.name] if p.name in given else p.default for p in signature.parameters}
+        return bound if self.fine else None
+
+    def accept(self, name: str, kind: Kind, expression: ast.Expression) -> Any:
+        """The value of an argument as its declaration gets it, or ``None`` after a report."""
+        if isinstance(kind, OneOfChoices) and isinstance(expression, ast.Call):
+            return self._choice(kind, expression)
+        self.evaluator.words = self.passed_on or kind.words
+        try:
+            value = self.evaluator.value(expression)
+        except Failure as failure:
+            self.fine = False
+            if failure.problem is not None:
+                self.report(self._or_word(failure.problem, name, kind, expression), failure.span)
+            return None
+        try:
+            return kind.accept(value)
+        except (ValueError, OverflowError):
+            near = closest(value, kind.words) if isinstance(value, Word) else None
+            self._wrong(BadValue(self.owner, name, kind.describe(), show(value), near), expression.span)
+            return None
+
+    def _or_word(self, problem: Problem, name: str, kind: Kind, expression: ast.Expression) -> Problem:
+        """A lone word that is unknown where words are due is a wrong word rather than a missing variable."""
+        if isinstance(problem, UnknownName) and isinstance(expression, ast.Name) and kind.words:
+            return BadValue(self.owner, name, kind.describe(), expression.name, closest(expression.name, kind.words))
+        return problem
+
+    def _choice(self, kind: OneOfChoices, call: ast.Call) -> Any:
+        name = call.function.name if isinstance(call.function, ast.Name) else ""
+        if name not in kind.table:
+            self._wrong(UnknownName(name or "this", closest(name, kind.table), "choice"), call.function.span)
+            return None
+        inner = Binder(name, self.evaluator, self.report)
+        bound = inner.bind(signature_of(kind.table[name]), call.arguments, call.span)
+        self.fine &= inner.fine
+        return Choice(name, bound.arguments) if bound else None
+
+    def _tensor(self, argument: ast.Argument, bound: Bound) -> None:
+        self.evaluator.words = ()
+        try:
+            value = self.evaluator.value(argument.value)
+        except Failure as failure:
+            self.fine = False
+            if failure.problem is not None:
+                self.report(failure.problem, failure.span)
+            return
+        if not isinstance(value, Tensor):
+            self._wrong(BadValue(self.owner, "each input", "a tensor", show(value)), argument.span)
+            return
+        bound.tensors.append((value, argument.span))
+
+    def _named(self, signature: Signature, argument: ast.Argument) -> Parameter | None:
+        parameter = signature.by_name.get(argument.name or "")
+        if parameter is None:
+            known = tuple(p.name for p in signature.parameters)
+            self._wrong(UnknownArgument(self.owner, argument.name or "", known, closest(argument.name or "", known)), argument.name_span)
+        return parameter
+
+    def _wrong(self, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
+        self.fine = False
+        self.report(problem, span, related or {})
+
+
+@cache
+def all_words() -> frozenset[str]:
+    """Every bare word that some layer's argument accepts: what a block may pass on."""
+    return frozenset(w for known in layers().values() for p in known.signature.parameters for w in p.kind.words)

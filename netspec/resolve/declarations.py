@@ -1,0 +1,90 @@
+"""What a file defines: its nets, blocks and sections, and the names that stand for what is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netspec.diagnostics import Related
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.evaluation import NotBuiltYet
+from netspec.diagnostics.names import DefinedTwice, TakenName, UnknownNet
+from netspec.diagnostics.reading import NoNet
+from netspec.diagnostics.text import closest
+from netspec.layer import layers
+from netspec.source import Place, Source, Span
+from netspec.syntax import ast
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """A file's definitions by name; ``missing`` are names that something wrong, or not built yet, would have defined."""
+
+    source: Source
+    nets: dict[str, ast.Net | ast.NetAlias]
+    blocks: dict[str, ast.Block]
+    sections: tuple[ast.Section, ...]
+    missing: frozenset[str]
+
+    def base_of(self, name: str, collector: Collector) -> tuple[ast.Net, tuple[ast.NetAlias, ...]] | None:
+        """The net behind a name and the aliases passed on the way to it, nearest first; ``None`` after a report."""
+        aliases: list[ast.NetAlias] = []
+        net = self.nets[name]
+        while isinstance(net, ast.NetAlias):
+            place = Place(self.source, net.base_span)
+            if net in aliases or net.base not in self.nets:
+                known = tuple(n for n in self.nets if n != name)
+                if net.base not in self.missing:
+                    collector.add(UnknownNet(net.base, known, closest(net.base, known)), place)
+                return None
+            aliases.append(net)
+            net = self.nets[net.base]
+        return net, tuple(aliases)
+
+
+def declare(file: ast.File, collector: Collector) -> Declarations:
+    """Gather a file's definitions; reports what is defined twice, taken by a layer, or not built yet."""
+    nets: dict[str, ast.Net | ast.NetAlias] = {}
+    blocks: dict[str, ast.Block] = {}
+    sections: list[ast.Section] = []
+    missing: set[str] = set()
+    places: dict[str, Span] = {}
+    for item in file.items:
+        if isinstance(item, ast.Section):
+            sections.append(item)
+            continue
+        if isinstance(item, ast.Hole):
+            missing.update(item.names)
+            continue
+        if isinstance(item, ast.Use):
+            collector.add(NotBuiltYet("taking nets from other files is", "copy what you need into this file"), Place(file.source, item.span))
+            missing.add(item.name)
+            continue
+        _check_name(item, places, file.source, collector)
+        if isinstance(item, ast.Block) and item.shared:
+            collector.add(NotBuiltYet("shared weights are"), Place(file.source, item.name_span))
+            missing.add(item.name)
+        elif isinstance(item, ast.Block):
+            blocks.setdefault(item.name, item)
+        else:
+            nets.setdefault(item.name, item)
+    if not nets and not collector.failed:
+        collector.add(NoNet(), Place(file.source, Span(len(file.source.text), len(file.source.text))))
+    return Declarations(file.source, nets, blocks, tuple(sections), frozenset(missing))
+
+
+def _check_name(item: ast.Net | ast.NetAlias | ast.Block, places: dict[str, Span], source: Source, collector: Collector) -> None:
+    what = "block" if isinstance(item, ast.Block) else "net"
+    place = Place(source, item.name_span)
+    if what == "block" and item.name in layers():
+        collector.add(TakenName(item.name, what), place)
+    if item.name in places:
+        collector.add(DefinedTwice(item.name, what), place, (Related(Place(source, places[item.name]), "first here"),))
+    places.setdefault(item.name, item.name_span)
+    if isinstance(item, ast.NetAlias):
+        return
+    seen: dict[str, Span] = {}
+    for parameter in item.parameters:
+        if parameter.name in seen:
+            related = (Related(Place(source, seen[parameter.name]), "first here"),)
+            collector.add(DefinedTwice(parameter.name, "parameter"), Place(source, parameter.span), related)
+        seen.setdefault(parameter.name, parameter.span)

@@ -1,0 +1,158 @@
+"""Nodes as they come to be: each is inferred at once, so that what follows can ask for its shape.
+
+``x.channels`` makes shapes part of evaluation: a block's width may depend on what flows in, a loop's length on a width. So
+writing out and inferring are one walk, and this is its inferring half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from netspec.diagnostics import Problem, Related, Trail
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.names import DefinedTwice, TakenName
+from netspec.graph import Facts, Node, Region
+from netspec.layer import Layer, Reject, layers
+from netspec.lowering import X, nn
+from netspec.resolve.scope import Labelled, Namespace, Scope
+from netspec.shape import Shape
+from netspec.source import Place, Source, Span
+from netspec.values import Tensor
+
+UNKNOWN_TENSOR = Tensor(-1, None)
+
+
+@dataclass(slots=True)
+class Frame:
+    """Where a statement stands: what its names mean, where its labels go, and how its layers live."""
+
+    source: Source
+    scope: Scope
+    namespace: Namespace
+    region: int = 0
+    frozen: bool = False
+    role: Literal["preprocess", "layer"] = "layer"
+    trail: Trail | None = None
+    blocks: tuple[str, ...] = ()
+    depth: int = 0
+    in_loop: bool = False
+
+    def child(self, **changes: Any) -> Frame:
+        """A frame for a body within this one, with a scope of its own."""
+        inner = replace(self, depth=self.depth + 1, **changes)
+        if "scope" not in changes:
+            inner.scope = Scope(inner.namespace, self.scope)
+        return inner
+
+
+class Overflow(Exception):
+    """More nodes than allowed: how many there would be, and what makes them; 0 for work that goes on without making any."""
+
+    def __init__(self, nodes: int, span: Span | None = None) -> None:
+        super().__init__(nodes)
+        self.nodes = nodes
+        self.span = span
+
+
+class Emitter:
+    """Makes nodes, regions and labels, and reports what does not fit."""
+
+    def __init__(self, collector: Collector, max_nodes: int) -> None:
+        self.collector = collector
+        self.max_nodes = max_nodes
+        self.nodes: list[Node] = []
+        self.regions: list[Region] = []
+        self.labels: dict[str, int] = {}
+
+    def report(self, frame: Frame, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
+        spots = tuple(Related(Place(frame.source, s), text) for s, text in (related or {}).items())
+        self.collector.add(problem, Place(frame.source, span), spots, frame.trail)
+
+    def region(self, kind: Literal["net", "region", "block"], path: str, title: str, frame: Frame | None) -> int:
+        """A new region inside the frame's, by number."""
+        if frame is None:
+            self.regions.append(Region(kind, path, title, -1))
+        else:
+            self.regions.append(Region(kind, path, title, frame.region, frame.frozen, frame.role))
+        return len(self.regions) - 1
+
+    def label(self, frame: Frame, name: str, span: Span, tensor: Tensor, inside: Namespace | None = None) -> None:
+        """Name a step's output, in the region around it."""
+        if name in layers():
+            self.report(frame, TakenName(name, "label"), span)
+            return
+        labels = frame.namespace.labels
+        if name in labels:
+            first = labels[name].place
+            related = {first.span: "first here"} if first.source is frame.source and first.span != span else {}
+            self.report(frame, DefinedTwice(name, "label", frame.in_loop), span, related)
+            return
+        labels[name] = Labelled(tensor, Place(frame.source, span), inside)
+        self.mark(frame.namespace.join(name), tensor)
+
+    def mark(self, path: str, tensor: Tensor) -> None:
+        """Remember which node's output a path names."""
+        if tensor.node >= 0:
+            self.labels.setdefault(path, tensor.node)
+
+    def input(self, frame: Frame, name: str, label: str | None, shape: Shape, span: Span) -> Tensor:
+        facts = Facts(shape, nn.Identity(), X)
+        return self._add(frame, name, "input", label, {"shape": shape}, (), facts, span, "input")
+
+    def layer(
+        self, frame: Frame, layer: Layer, label: str | None, inputs: Sequence[Tensor], arguments: Mapping[str, Any], span: Span, reject: RejectReport
+    ) -> Tensor:
+        """Use a layer; ``reject`` is told of a broken rule. What comes of an unknown input is unknown."""
+        namespace = frame.namespace
+        path = self._path(namespace, layer, label)
+        shapes = tuple(t.shape for t in inputs)
+        if None in shapes:
+            return UNKNOWN_TENSOR
+        try:
+            facts = layer.infer(shapes, arguments)  # type: ignore[arg-type]
+        except Reject as rejection:
+            reject(rejection)
+            return UNKNOWN_TENSOR
+        return self._add(frame, path, layer.name, label, arguments, tuple(t.node for t in inputs), facts, span, frame.role)
+
+    def _path(self, namespace: Namespace, layer: Layer, label: str | None) -> str:
+        if layer.is_merge:
+            if label is not None:
+                namespace.number()
+                return namespace.join(label)
+            return namespace.merge_path(layer.name)
+        number = namespace.number()
+        return namespace.join(str(number) if label is None else label)
+
+    def _add(
+        self,
+        frame: Frame,
+        path: str,
+        layer: str,
+        label: str | None,
+        arguments: Mapping[str, Any],
+        inputs: tuple[int, ...],
+        facts: Facts,
+        span: Span,
+        role: Literal["input", "preprocess", "layer"],
+    ) -> Tensor:
+        index = len(self.nodes)
+        if index >= self.max_nodes:
+            raise Overflow(index + 1, span)
+        place = Place(frame.source, span)
+        self.nodes.append(Node(index, path, layer, label, arguments, inputs, facts, role, frame.frozen, frame.region, place, frame.trail))
+        return Tensor(index, facts.output)
+
+
+class RejectReport:
+    """What to do when a layer's rule is broken."""
+
+    def __init__(self, emitter: Emitter, frame: Frame, span: Span, arguments: Mapping[str, Span], inputs: Sequence[Span]) -> None:
+        self.emitter, self.frame, self.span, self.arguments, self.inputs = emitter, frame, span, arguments, inputs
+
+    def __call__(self, rejection: Reject) -> None:
+        span = self.arguments.get(rejection.at or "", self.span)
+        related = {self.inputs[i]: text for i, text in rejection.inputs.items() if i < len(self.inputs)}
+        self.emitter.report(self.frame, rejection.problem, span, related)

@@ -1,0 +1,74 @@
+"""``expect``: assertions about the net, that hold or are errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.evaluation import NotAnExpectation, Unexpected
+from netspec.diagnostics.text import closest
+from netspec.graph import Graph
+from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.resolve.scope import Namespace, Scope
+from netspec.shape import Shape
+from netspec.shape import show as show_shape
+from netspec.source import Place
+from netspec.syntax import ast
+from netspec.values import Rounded, Size, show
+
+
+def check_expectations(graph: Graph, sections: tuple[ast.Section, ...], collector: Collector) -> int:
+    """Hold the net to what the file expects of it; gives how many expectations there are."""
+    settings = [e for section in sections for e in section.entries if isinstance(e, ast.Setting)]
+    for setting in settings:
+        try:
+            expected = Evaluator(Scope(Namespace(""))).value(setting.value)
+        except Failure as failure:
+            if failure.problem is not None:
+                collector.add(failure.problem, Place(graph.source, failure.span))
+            continue
+        found = _found(graph, setting.key)
+        if found is None:
+            known = ("parameters", "trainable", "macs", "output", *graph.labels)
+            collector.add(NotAnExpectation(setting.key, closest(setting.key, known)), Place(graph.source, setting.key_span))
+        elif not _holds(expected, found):
+            problem = Unexpected(setting.key, _written(expected), _written(found), _hint(setting.key, expected, found))
+            collector.add(problem, Place(graph.source, setting.value.span))
+    return len(settings)
+
+
+def _found(graph: Graph, key: str) -> int | Shape | None:
+    """What a key stands for: a figure of the net, or the shape of an output or of anything labelled."""
+    figures = {"parameters": graph.parameters, "trainable": graph.trainable, "macs": graph.macs}
+    if key in figures:
+        return figures[key]
+    shapes = graph.output_shapes()
+    if key in shapes:
+        return shapes[key]
+    if key == "output" and len(shapes) == 1:
+        return next(iter(shapes.values()))
+    if key in graph.labels:
+        return graph.nodes[graph.labels[key]].output
+    return next((n.output for n in graph.nodes if n.path == key), None)
+
+
+def _holds(expected: Any, found: int | Shape) -> bool:
+    if isinstance(found, tuple):
+        return (tuple(expected) if isinstance(expected, tuple) else (expected,)) == found
+    if isinstance(expected, Rounded):
+        return expected.covers(found)
+    return bool(expected == found)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Rounded):
+        return f"{float(value):,.0f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return show_shape(tuple(value)) if isinstance(value, tuple | Size) else show(value)
+
+
+def _hint(key: str, expected: Any, found: int | Shape) -> str | None:
+    if isinstance(found, int) and isinstance(expected, int) and not isinstance(expected, bool) and found != expected:
+        return f"that is {abs(found - expected):,} too {'many' if found > expected else 'few'}"
+    return None

@@ -1,0 +1,100 @@
+"""One net of a file to its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netspec.diagnostics import Related
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.evaluation import ExpandsTooFar
+from netspec.diagnostics.names import MissingArguments, NoInput, UnknownParameter, Unused
+from netspec.diagnostics.text import closest
+from netspec.graph import Graph, Node, Output
+from netspec.resolve.arguments import Binder
+from netspec.resolve.declarations import Declarations
+from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
+from netspec.resolve.evaluate import Evaluator
+from netspec.resolve.expand import Expander, block_signature
+from netspec.resolve.scope import Namespace, Scope
+from netspec.source import Place
+from netspec.syntax import ast
+from netspec.values import Tensor
+
+Written = Mapping[str, tuple[Any, Place | None]]
+"""Values for a net's parameters from outside, each with the place it was written at, if there is one."""
+
+
+def expand_net(declarations: Declarations, name: str, given: Written, collector: Collector, max_nodes: int) -> Graph | None:
+    """Write a net out and infer it; ``None`` after reports."""
+    found = declarations.base_of(name, collector)
+    if found is None:
+        return None
+    net, aliases = found
+    emitter = Emitter(collector, max_nodes)
+    expander = Expander(emitter, declarations.blocks, tuple(declarations.nets), declarations.missing)
+    namespace = Namespace("")
+    frame = Frame(declarations.source, Scope(namespace), namespace, emitter.region("net", "", name, None))
+    values = _values(net, aliases, given, frame, expander, collector)
+    if values is None or not expander.parameters(net.parameters, values, frame, None):
+        return None
+    settings = dict(frame.scope.variables)
+    failed_before = collector.failed
+    try:
+        flow = expander.body(net.body, frame, None)
+    except Overflow as overflow:
+        if overflow.nodes:
+            collector.add(ExpandsTooFar(overflow.nodes, max_nodes), Place(declarations.source, overflow.span or net.name_span))
+        return None
+    if collector.failed and not failed_before:
+        return None
+    outputs = tuple(expander.steps.outputs) or _last(flow, emitter)
+    if not any(n.role == "input" for n in emitter.nodes):
+        collector.add(NoInput(name), Place(declarations.source, net.name_span))
+        return None
+    if not collector.failed:
+        _report_unused(emitter.nodes, outputs, collector)
+    return Graph(name, declarations.source, tuple(emitter.nodes), tuple(emitter.regions), outputs, settings, emitter.labels)
+
+
+def _values(
+    net: ast.Net, aliases: tuple[ast.NetAlias, ...], given: Written, frame: Frame, expander: Expander, collector: Collector
+) -> dict[str, Any] | None:
+    """Values of the net's parameters: those given from outside, then those of the aliases, the nearest first."""
+    known = tuple(p.name for p in net.parameters)
+    values: dict[str, Any] = {}
+    for parameter, (value, place) in given.items():
+        if parameter not in known:
+            collector.add(UnknownParameter(parameter, net.name, known, closest(parameter, known)), place)
+            return None
+        values[parameter] = value
+    for alias in aliases:
+        binder = Binder(alias.base, Evaluator(frame.scope), expander.reporter(frame))
+        bound = binder.bind(block_signature(net.parameters, all_optional=True), alias.arguments, alias.span)
+        if bound is None:
+            return None
+        for parameter in bound.spans:
+            values.setdefault(parameter, bound.arguments[parameter])
+    missing = tuple(p.name for p in net.parameters if p.default is None and p.name not in values)
+    if missing:
+        related = (Related(Place(frame.source, net.parameters[0].span), "give it a default, or set it from outside"),)
+        collector.add(MissingArguments(net.name, missing, ", ".join(known)), Place(frame.source, net.name_span), related)
+        return None
+    return values
+
+
+def _last(flow: Tensor | None, emitter: Emitter) -> tuple[Output, ...]:
+    """Without ``output(…)``, the last tensor is the output, under its label if it has one."""
+    if flow is None or flow is UNKNOWN_TENSOR or flow.node < 0:
+        return ()
+    named = [path for path, node in emitter.labels.items() if node == flow.node and path.isidentifier()]
+    return (Output(named[-1] if named else "output", flow.node),)
+
+
+def _report_unused(nodes: list[Node], outputs: tuple[Output, ...], collector: Collector) -> None:
+    """A tensor that nothing uses is an error: it would be computed, learned and counted for nothing."""
+    used = {i for n in nodes for i in n.inputs} | {o.node for o in outputs}
+    for node in nodes:
+        if node.index not in used:
+            name = node.label or ("input" if node.role == "input" else node.layer)
+            collector.add(Unused(name, node.role == "input", tuple(o.name for o in outputs if o.name != "output")), node.place, (), node.trail)

@@ -1,0 +1,82 @@
+"""What names mean at a place: variables of loops, lets and parameters, and labelled tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netspec.source import Place
+from netspec.values import Tensor
+
+MISSING: Final = object()
+
+
+@dataclass(slots=True)
+class Labelled:
+    """A label: the tensor it names, and what is labelled inside it."""
+
+    tensor: Tensor
+    place: Place
+    inside: Namespace | None = None
+
+
+@dataclass(slots=True)
+class Namespace:
+    """Where labels of a region stand. ``path`` begins the paths of its weights; ``outer`` is ``None`` at the edge of a block or net."""
+
+    path: str
+    outer: Namespace | None = None
+    labels: dict[str, Labelled] = field(default_factory=dict)
+    count: int = 0
+    merges: dict[str, int] = field(default_factory=dict)
+
+    def join(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+    def number(self) -> int:
+        """The position of the next step: every layer, block use and labelled region has one, labelled or not."""
+        self.count += 1
+        return self.count - 1
+
+    def merge_path(self, layer: str) -> str:
+        """A path for a merge that has no label: the merge's name, and a number from the second on."""
+        times = self.merges[layer] = self.merges.get(layer, 0) + 1
+        return self.join(layer if times == 1 else f"{layer}-{times}")
+
+
+class Scope:
+    """Variables, inside out, and then the labels of the regions around."""
+
+    __slots__ = ("namespace", "outer", "variables")
+
+    def __init__(self, namespace: Namespace, outer: Scope | None = None) -> None:
+        self.variables: dict[str, Any] = {}
+        self.namespace = namespace
+        self.outer = outer
+
+    def lookup(self, name: str) -> Any:
+        """The value of a variable, a :class:`Labelled`, or ``MISSING``."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.variables:
+                return scope.variables[name]
+            scope = scope.outer
+        namespace: Namespace | None = self.namespace
+        while namespace is not None:
+            if name in namespace.labels:
+                return namespace.labels[name]
+            namespace = namespace.outer
+        return MISSING
+
+    def names(self) -> list[str]:
+        """Every name that means something here."""
+        found: list[str] = []
+        scope: Scope | None = self
+        while scope is not None:
+            found += scope.variables
+            scope = scope.outer
+        namespace: Namespace | None = self.namespace
+        while namespace is not None:
+            found += namespace.labels
+            namespace = namespace.outer
+        return found

@@ -1,0 +1,95 @@
+"""Sections of a file: every key checked as a layer's argument is, every value written down, defaults included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netspec.diagnostics import Problem, Related
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.evaluation import NotBuiltYet, UnknownSection, UnknownSetting
+from netspec.diagnostics.names import DefinedTwice
+from netspec.diagnostics.text import closest
+from netspec.graph import Section
+from netspec.resolve.arguments import Binder
+from netspec.resolve.evaluate import Evaluator
+from netspec.resolve.scope import Namespace, Scope
+from netspec.sections import PLANNED, PLANNED_BLOCKS, SECTIONS
+from netspec.signature import signature_of
+from netspec.source import Place, Source, Span
+from netspec.syntax import ast
+
+Override = tuple[Source, ast.Expression]
+
+
+def check_section(
+    name: str, sections: tuple[ast.Section, ...], source: Source, overrides: Mapping[str, Override], collector: Collector
+) -> Section:
+    """The settings of ``train`` or ``data``: what the file says, what was set from outside, and defaults."""
+    signature = signature_of(SECTIONS[name])
+    known = tuple(signature.by_name)
+    values: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+    for section in sections:
+        for entry in section.entries:
+            if not isinstance(entry, ast.Setting):
+                _not_yet(name, entry, known, source, collector)
+            elif entry.key in places:
+                related = (Related(places[entry.key], "first here"),)
+                collector.add(DefinedTwice(entry.key, "setting"), Place(source, entry.key_span), related)
+            else:
+                places[entry.key] = Place(source, entry.key_span)
+                _set(name, entry.key, entry.value, Place(source, entry.key_span), values, collector)
+    for key, (text, expression) in overrides.items():
+        place = Place(text, expression.span)
+        if _set(name, key, expression, place, values, collector):
+            places[key] = place
+    complete = {p.name: values.get(p.name, p.default) for p in signature.parameters}
+    return Section(complete, places, bool(sections))
+
+
+def _set(section: str, key: str, expression: ast.Expression, place: Place, values: dict[str, Any], collector: Collector) -> bool:
+    parameter = signature_of(SECTIONS[section]).by_name.get(key)
+    if parameter is None:
+        known = tuple(signature_of(SECTIONS[section]).by_name)
+        sentence = PLANNED[section].get(key)
+        problem: Problem = _planned(sentence) if sentence else UnknownSetting(section, key, known, closest(key, known))
+        collector.add(problem, place)
+        return False
+
+    def report(problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
+        spots = tuple(Related(Place(place.source, s), text) for s, text in (related or {}).items())
+        collector.add(problem, Place(place.source, span), spots)
+
+    values[key] = Binder(section, Evaluator(Scope(Namespace(""))), report).accept(key, parameter.kind, expression)
+    return True
+
+
+def _not_yet(section: str, entry: ast.Entry, known: tuple[str, ...], source: Source, collector: Collector) -> None:
+    if isinstance(entry, ast.Hole):
+        return
+    if isinstance(entry, ast.Subsection):
+        if section == "train":
+            sentence = PLANNED_BLOCKS.get(entry.name, PLANNED[section].get(entry.name, PLANNED_BLOCKS[""]))
+            collector.add(_planned(sentence), Place(source, entry.name_span))
+        else:
+            collector.add(UnknownSetting(section, entry.name, known, closest(entry.name, known)), Place(source, entry.name_span))
+        return
+    assert isinstance(entry, ast.Target)
+    sentence = PLANNED[section].get(entry.keyword)
+    problem: Problem = _planned(sentence) if sentence else UnknownSetting(section, entry.keyword, known, closest(entry.keyword, known))
+    collector.add(problem, Place(source, entry.span))
+
+
+def _planned(sentence: str) -> NotBuiltYet:
+    """The sentences of the sections' own list: what is not built, and what to do instead."""
+    what, _, instead = sentence.partition(": ")
+    return NotBuiltYet(what.removesuffix(" not built yet"), instead or None)
+
+
+def check_names(sections: tuple[ast.Section, ...], source: Source, collector: Collector) -> None:
+    """Report sections that do not exist."""
+    known = (*SECTIONS, "expect")
+    for section in sections:
+        if section.name not in known:
+            collector.add(UnknownSection(section.name, known, closest(section.name, known)), Place(source, section.name_span))

@@ -1,0 +1,93 @@
+"""What could have stood where something else stands, in words, with a hint for the usual slips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netspec.diagnostics.reading import Unexpected
+from netspec.diagnostics.text import escape
+from netspec.syntax.lexer import END, Token
+
+_VALUE = {"NUMBER", "SIZE", "STRING", "TRUE", "FALSE", "FLOW", "LSQB", "LPAR", "NOT"}
+_OPERATORS = {"OR", "AND", "COMPARISON", "PLUS", "MINUS", "PRODUCT", "POWER", "DOT", "LSQB", "LPAR", "IF"}
+_SHOWN = {
+    "_NL": "a new line", "__ANON_0": "`->`", END: "the end of the file", "NAME": "a name", "STRING": "a string", "COLON": "`:`",
+    "COMMA": "`,`", "EQUAL": "`=`", "LBRACE": "`{`", "RBRACE": "`}`", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`",
+    "VBAR": "`|`", "DOT": "`.`", "FLOW": "`x`",
+}  # fmt: skip
+_ELSEWHERE = {
+    "LPAR": {"RSQB", "COLON", "ELSE", "LBRACE", "_NL", "RBRACE", "VBAR", "__ANON_0", END},
+    "LSQB": {"RPAR", "ELSE", "LBRACE", "_NL", "RBRACE", "VBAR", "__ANON_0", END},
+    "LBRACE": {"RPAR", "RSQB", END},
+    "": {"RPAR", "RSQB", "RBRACE", "VBAR"},
+}
+"""What cannot stand inside the innermost bracket, though the tables, which merge states, would name it."""
+
+
+def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str]) -> Unexpected:
+    """The problem of a token that none of the expected kinds fits."""
+    token = tokens[index]
+    kinds = {e for e in expected if e.isupper() or e in _SHOWN} - _ELSEWHERE[_innermost(tokens, index)]
+    return Unexpected(_found(token), _words(kinds), _hint(tokens, index))
+
+
+def _found(token: Token) -> str:
+    if token.kind == END:
+        return "end of the file"
+    if token.kind == "_NL":
+        return "end of the line"
+    if token.kind not in {"NAME", "STRING", "NUMBER", "SIZE"} and token.text.isidentifier():
+        return f"keyword `{token.text}`"
+    return f"`{escape(token.text[:40])}`"
+
+
+def _words(kinds: set[str]) -> tuple[str, ...]:
+    kinds = kinds - {"HOLE"}
+    if len(kinds & _VALUE) >= 5:
+        rest = kinds - _VALUE - {"NAME", "PLUS", "MINUS"}
+        return ("a value", *sorted(_SHOWN.get(k, f"`{k.lower()}`") for k in rest))
+    if len(kinds & _OPERATORS) >= 8:
+        kinds = kinds - _OPERATORS
+    if {"FOR", "REPEAT", "FROZEN"} <= kinds:
+        kinds = kinds - {"FOR", "REPEAT", "FROZEN", "IF", "NAME", "STRING", "LBRACE", "LET"}
+        return ("a layer, a block or a label", *sorted(_SHOWN.get(k, f"`{k.lower()}`") for k in kinds))
+    if {"NET", "BLOCK"} <= kinds:
+        return ("`net`, `block`, `use` or a section",)
+    return tuple(sorted(_SHOWN.get(k, f"`{k.lower()}`") for k in kinds))
+
+
+def _hint(tokens: Sequence[Token], index: int) -> str | None:
+    token = tokens[index]
+    before = tokens[index - 1] if index else None
+    after = tokens[index + 1] if index + 1 < len(tokens) else None
+    if before is None:
+        return None
+    for applies, hint in (
+        (token.kind == "EQUAL" and before.kind == "NAME" and _in_braces(tokens, index), f"a label is followed by a colon: {before.text}: …"),
+        (token.kind == "COLON" and before.kind == "NAME" and not _in_braces(tokens, index), f"an argument is given with =, as {before.text}=…"),
+        (token.kind in {"NAME", "STRING"} and before.kind in {"RPAR", "NAME"} and _in_braces(tokens, index), "join steps with ->, or begin a new line"),
+        (token.kind in {"NUMBER", "NAME", "SIZE"} and before.kind in {"NUMBER", "SIZE"}, "put a comma between arguments"),
+        (token.kind == "_NL" and before.kind == "RPAR" and after is not None and after.kind == "LBRACE", "put the { on the line before"),
+        (token.text in {"x"} and before.kind in {"LBRACE", "_NL", "__ANON_0"}, "x is the tensor that flows in already: begin with the next step"),
+        (token.kind != "NAME" and token.text.isidentifier(), f"{token.text} is a word of the language, and cannot be a name"),
+    ):
+        if applies:
+            return hint
+    return None
+
+
+def _in_braces(tokens: Sequence[Token], index: int) -> bool:
+    return _innermost(tokens, index) == "LBRACE"
+
+
+def _innermost(tokens: Sequence[Token], index: int) -> str:
+    """The kind of the innermost open bracket, empty where there is none."""
+    depth = 0
+    for token in reversed(tokens[:index]):
+        if token.kind in {"RPAR", "RSQB", "RBRACE"}:
+            depth += 1
+        elif token.kind in {"LPAR", "LSQB", "LBRACE"}:
+            if depth == 0:
+                return token.kind
+            depth -= 1
+    return ""

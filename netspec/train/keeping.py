@@ -1,0 +1,62 @@
+"""What is kept of a training after each epoch, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from netspec.backends.torch.weights import write_weights
+from netspec.report.history import history_csv
+from netspec.report.models import RunRecord
+from netspec.train.checkpoint import Position, save_state
+from netspec.train.folder import RunFolder
+from netspec.train.labels import weights_metadata
+
+
+@dataclass
+class Keeper:
+    """Keeps a run's files true to its position.
+
+    The state is written first: what follows can be made again from it, and :meth:`restore` does that after a kill in between. So
+    ``best.safetensors`` of an earlier epoch is complete whenever a later state is there.
+    """
+
+    folder: RunFolder
+    record: RunRecord
+
+    @property
+    def kept(self) -> str | None:
+        """The checkpoint that a failure leaves behind, if there is one."""
+        return str(self.folder.state) if self.folder.state.is_file() else None
+
+    def keep(self, net: nn.Module, optimizer: Optimizer, device: torch.device, position: Position) -> None:
+        """Write the state at the end of an epoch, and everything that follows from it."""
+        save_state(self.folder, net, optimizer, device, position)
+        self._follow(net, position)
+
+    def restore(self, net: nn.Module, position: Position) -> None:
+        """Make the other files agree with a state that was just loaded."""
+        if position.epoch and not position.step:
+            self._follow(net, position)
+        self.sweep_history(position)
+
+    def _follow(self, net: nn.Module, position: Position) -> None:
+        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in net.state_dict().items()}
+        metadata = weights_metadata(self.record, position.epoch)
+        if position.best is not None and position.best.epoch == position.epoch:
+            write_weights(self.folder.best, tensors, metadata)
+        write_weights(self.folder.last, tensors, metadata)
+        self.sweep_history(position)
+        self.update(epochs_done=position.epoch, last=position.rows[-1], best=position.best)
+
+    def sweep_history(self, position: Position) -> None:
+        """Write ``history.csv`` with the epochs of the position and no others."""
+        self.folder.write(self.folder.history, history_csv(position.rows).encode())
+
+    def update(self, **changes: object) -> None:
+        """Change the run's record and write it."""
+        self.record = self.record.model_copy(update=changes)
+        self.folder.write_record(self.record)

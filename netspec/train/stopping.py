@@ -1,0 +1,52 @@
+"""Being asked to stop: Ctrl-C, SIGTERM and a closed terminal end a training between two steps, with its state saved."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+
+class Interrupted(Exception):
+    """A training that was asked to stop and has saved its state. ``exit`` is the exit code: 128 and the signal's number."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        super().__init__(f"interrupted; the state is saved in {folder}, go on with --resume")
+        self.exit = 128 + number
+        self.folder = folder
+
+
+@dataclass
+class StopRequest:
+    """The signal that has asked to stop, if any has."""
+
+    signal: int | None = None
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Note the first signal that asks to stop instead of obeying it at once; a second Ctrl-C interrupts as usual.
+
+    Outside the main thread, where Python allows no handlers, nothing is changed.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if request.signal is not None:
+            raise KeyboardInterrupt
+        request.signal = number
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,100 @@
+"""Random layers: strategies made from the kinds of a layer's own parameters, so that a new layer is drawn by existing."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from hypothesis import strategies as st
+
+from netspec.layer import Layer
+from netspec.shape import Shape
+from netspec.signature import Extent, Flag, Kind, Numbers, OneOf, Parameter, Real, Whole
+from netspec.values import Size, Word
+
+SMALL = 4
+
+
+@singledispatch
+def values(kind: Kind, shape: Shape) -> st.SearchStrategy[Any]:
+    """Values of a kind, as somebody might write them for an input of this shape; now and then one that does not fit it."""
+    raise NotImplementedError(f"say in tests/layers/drawing.py how to draw {kind}")
+
+
+@values.register
+def _(kind: Whole, shape: Shape) -> st.SearchStrategy[int]:
+    few = st.integers(max(kind.low, 0), min(kind.high, max(kind.low, 0) + SMALL))
+    return few | st.sampled_from([n for n in (*shape, 2, 6) if kind.low <= n <= kind.high] or [kind.low])
+
+
+@values.register
+def _(kind: Real, shape: Shape) -> st.SearchStrategy[float]:
+    low, high = max(kind.low, -3.0), min(kind.high, 3.0)
+    return st.floats(low, high, exclude_min=kind.open_low, width=32).map(lambda x: round(x, 4)).filter(lambda x: not (kind.open_low and x <= low))
+
+
+@values.register
+def _(kind: Flag, shape: Shape) -> st.SearchStrategy[bool]:
+    return st.booleans()
+
+
+@values.register
+def _(kind: Extent, shape: Shape) -> st.SearchStrategy[Any]:
+    number = st.integers(kind.low, SMALL)
+    rank = max(len(shape) - 1, 1)
+    fitting = st.lists(number, min_size=rank, max_size=rank).map(Size)
+    other = st.lists(number, min_size=1, max_size=3).map(Size)
+    choices = [number, number, fitting, fitting, fitting, other, *([st.sampled_from(kind.words).map(Word)] if kind.words else [])]
+    return st.sampled_from(choices).flatmap(lambda s: s)
+
+
+@values.register
+def _(kind: OneOf, shape: Shape) -> st.SearchStrategy[Word]:
+    return st.sampled_from(kind.words).map(Word)
+
+
+@values.register
+def _(kind: Numbers, shape: Shape) -> st.SearchStrategy[Any]:
+    number = st.floats(0.25, 3, width=32).map(lambda x: round(x, 4))
+    fitting = st.lists(number, min_size=shape[0], max_size=shape[0]).map(tuple)
+    other = st.lists(number, min_size=1, max_size=3).map(tuple)
+    choices = [number, fitting, fitting, other, *([st.sampled_from(kind.words).map(Word)] if kind.words else [])]
+    return st.sampled_from(choices).flatmap(lambda s: s)
+
+
+def shapes() -> st.SearchStrategy[Shape]:
+    """Shapes without a batch: a vector, or channels and one to three axes in space."""
+    channels = st.sampled_from((1, 2, 3, 4, 6))
+    return st.integers(0, 3).flatmap(
+        lambda rank: st.tuples(channels, *[st.integers(1, 11 if rank < 3 else 6)] * rank).map(lambda s: tuple(map(int, s)))
+    )
+
+
+@st.composite
+def inputs(draw: Any, layer: Layer) -> tuple[Shape, ...]:
+    """Shapes of what flows in; for a merge those of one to four branches that agree more often than not."""
+    first = draw(shapes())
+    count = draw(st.sampled_from((1, 2, 2, 2, 3, 4))) if layer.is_merge else layer.signature.tensors
+    others = st.one_of(st.just(first), _changed(first))
+    return (first, *(draw(others) for _ in range(count - 1)))
+
+
+@st.composite
+def _changed(draw: Any, shape: Shape) -> Shape:
+    axis = draw(st.integers(0, len(shape) - 1))
+    size = draw(st.sampled_from((1, 2, 3)))
+    return draw(st.sampled_from(((*shape[:axis], size, *shape[axis + 1 :]), (shape[0], *[1] * (len(shape) - 1)), (*shape, 1))))
+
+
+@st.composite
+def uses(draw: Any, layer: Layer) -> tuple[tuple[Shape, ...], dict[str, Any]]:
+    """One use of a layer: the shapes that flow in and its arguments, complete with defaults."""
+    flowing = draw(inputs(layer))
+    return flowing, {p.name: draw(_argument(p, flowing[0])) for p in layer.signature.parameters}
+
+
+def _argument(parameter: Parameter, shape: Shape) -> st.SearchStrategy[Any]:
+    drawn = values(parameter.kind, shape).map(parameter.kind.accept)
+    if parameter.required:
+        return drawn
+    return st.booleans().flatmap(lambda written: drawn if written else st.just(parameter.default))
