@@ -87,7 +87,9 @@ class TakenName(Problem):
         return f"`{self.name}` is a layer, and cannot be the name of a {self.what}"
 
     def help(self) -> str:
-        return f"write {self.name}1, say"
+        if self.what == "label":
+            return f'write {self.name}1, say; or, where weights are to be found under this very name, "{self.name}": with quotes'
+        return f"write {self.name}_block, say"
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Emitter:
 
     def label(self, frame: Frame, name: str, span: Span, tensor: Tensor, inside: Namespace | None = None) -> None:
         """Name a step's output, in the region around it."""
-        if name in layers():
+        if name in layers() and frame.source.text[span.start] != '"':
             self.report(frame, TakenName(name, "label"), span)
             return
         labels = frame.namespace.labels

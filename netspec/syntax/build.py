@@ -20,7 +20,7 @@ _SCALE = {"%": 0.01, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def number(text: str) -> int | float:
-    """The value of a literal: whole where it can be, a :class:`Percent`, or a :class:`Rounded` figure with a suffix."""
+    """The value of a literal: whole where it can be, a :class:`Percent`, or with a suffix a :class:`Rounded` figure."""
     digits = text.replace("_", "")
     suffix = digits[-1]
     if suffix == "%":
@@ -28,8 +28,6 @@ def number(text: str) -> int | float:
     if suffix not in _SCALE:
         return int(digits) if digits.isdigit() else float(digits)
     digits = digits[:-1]
-    if digits.isdigit():
-        return int(digits) * int(_SCALE[suffix])
     decimals = len(digits.partition(".")[2])
     return Rounded(float(digits) * _SCALE[suffix], _SCALE[suffix] / 10**decimals)
 
