@@ -1,3 +1,39 @@
-"""netspec: describe a vision network in a short text file, and get everything else from it."""
+"""netspec: describe a vision network in a short text file, and get everything else from it.
+
+>>> import netspec
+>>> graph = netspec.load("resnet50.net", classes=5)
+>>> module = netspec.build(graph)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from netspec.backends.dot import render
+    from netspec.backends.onnx import export
+    from netspec.backends.torch import build
+    from netspec.compiler import load
+    from netspec.diagnostics import Diagnostic, NetspecError
+    from netspec.graph import Graph
+    from netspec.predict import evaluate, predict
+    from netspec.train import train
+
+_HOMES = {
+    "load": "netspec.compiler", "build": "netspec.backends.torch", "export": "netspec.backends.onnx", "render": "netspec.backends.dot",
+    "train": "netspec.train", "evaluate": "netspec.predict", "predict": "netspec.predict", "Graph": "netspec.graph",
+    "Diagnostic": "netspec.diagnostics", "NetspecError": "netspec.diagnostics",
+}  # fmt: skip
+
+__all__ = ["Diagnostic", "Graph", "NetspecError", "build", "evaluate", "export", "load", "predict", "render", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are loaded when they are asked for: who only compiles never loads torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'netspec' has no attribute {name!r}")
+    home = import_module(_HOMES[name])
+    return getattr(home, name)

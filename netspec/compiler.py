@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from netspec.diagnostics import Diagnostic, NetspecError
+from netspec.diagnostics import Diagnostic, NetspecError, problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.names import UnknownNet
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph
+from netspec.limits import MAX_BYTES, MAX_NODES
 from netspec.resolve.declarations import Declarations, declare
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.expectations import check_expectations
@@ -24,9 +24,7 @@ from netspec.sections import SECTIONS
 from netspec.source import Place, Source
 from netspec.syntax.lexer import LexicalError
 from netspec.syntax.parser import parse, parse_expression
-from netspec.syntax.read import MAX_BYTES, read_source
-
-MAX_NODES: Final = 20_000
+from netspec.syntax.read import read_source
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,12 @@ def diagnose(source: Source, limits: Limits = Limits()) -> tuple[Diagnostic, ...
 
 
 def _graph(
-    declarations: Declarations, name: str, written: Written, overrides: Mapping[str, Mapping[str, Override]], collector: Collector, limits: Limits
+    declarations: Declarations,
+    name: str,
+    written: Written,
+    overrides: Mapping[str, Mapping[str, Override]],
+    collector: Collector,
+    limits: Limits,
 ) -> Graph | None:
     graph = expand_net(declarations, name, written, collector, limits.nodes)
     checked = {
@@ -102,7 +105,9 @@ def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ..
     """A file's sections of a kind that speak of a net: ``train`` and ``data`` of all, ``expect`` of the first, unless they name one."""
     first = next(iter(declarations.nets), None)
     return tuple(
-        s for s in declarations.sections if s.name == section and (s.subject == net or (s.subject is None and (section != "expect" or net == first)))
+        s
+        for s in declarations.sections
+        if s.name == section and (s.subject == net or (s.subject is None and (section != "expect" or net == first)))
     )
 
 
@@ -110,7 +115,7 @@ def _chosen(declarations: Declarations, net: str | None, every: bool, collector:
     names = list(declarations.nets)
     if net is not None and net not in declarations.nets:
         if net not in declarations.missing:
-            collector.add(UnknownNet(net, tuple(names), closest(net, names)), None)
+            collector.add(problems.UnknownNet(net, tuple(names), closest(net, names)), None)
         return []
     first = net or (names[0] if names else None)
     if first is None:
@@ -118,7 +123,9 @@ def _chosen(declarations: Declarations, net: str | None, every: bool, collector:
     return [first, *(n for n in names if n != first)] if every else [first]
 
 
-def _outside(settings: Mapping[str, str], parameters: Mapping[str, Any], collector: Collector) -> tuple[Written, dict[str, dict[str, Override]]]:
+def _outside(
+    settings: Mapping[str, str], parameters: Mapping[str, Any], collector: Collector
+) -> tuple[Written, dict[str, dict[str, Override]]]:
     """What was set from outside: values for the net's parameters, and for each section its keys' expressions."""
     written: dict[str, tuple[Any, Place | None]] = {name: (_as_value(value), None) for name, value in parameters.items()}
     overrides: dict[str, dict[str, Override]] = {}

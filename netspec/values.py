@@ -84,7 +84,7 @@ def show(value: object) -> str:
     if isinstance(value, Percent):
         return f"{float(value) * 100:g}%"
     if isinstance(value, float):
-        return f"{float(value):.12g}"
+        return _decimal(float(value))
     if isinstance(value, Choice):
         inside = ", ".join(f"{name}={show(part)}" for name, part in value.settings.items() if part is not None)
         return f"{value.name}({inside})" if inside else value.name
@@ -93,6 +93,14 @@ def show(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 10_000:
         return f"a number of {value.bit_length()} bits"
     return "none" if value is None else str(value)
+
+
+def _decimal(value: float) -> str:
+    """A decimal number; what is long in digits and short as a fraction of 1, as a fraction: ``1/255``."""
+    digits = f"{value:.12g}"
+    if len(digits) > 8 and value and 1 < abs(1 / value) < 10_000 and abs(round(1 / value) - 1 / value) < 1e-9:
+        return f"1/{round(1 / value)}" if value > 0 else f"-1/{round(-1 / value)}"
+    return digits
 
 
 def kind(value: object) -> str:

@@ -130,11 +130,12 @@ class NoClassFolders(Problem):
 
 @dataclass(frozen=True)
 class ClassesDiffer(Problem):
-    """A split has other classes than the training split."""
+    """A split has other classes than the training split, or data than the model."""
 
     split: str
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    of: str = "train"
     code = "N708"
     exit = Exit.DATA
 
@@ -143,11 +144,11 @@ class ClassesDiffer(Problem):
         if self.missing:
             parts.append(f"lacks {_names(self.missing, 10)}")
         if self.extra:
-            parts.append(f"has {_names(self.extra, 10)}, which train has not")
-        return f"the classes of {self.split} are not those of train: it {' and '.join(parts)}"
+            parts.append(f"has {_names(self.extra, 10)}, which {self.of} has not")
+        return f"the classes of {self.split} are not those of {self.of}: it {' and '.join(parts)}"
 
     def help(self) -> str:
-        return "give every split the same folders of classes"
+        return "give every split the same classes" if self.of == "train" else "give the data the classes that the model was trained on"
 
 
 @dataclass(frozen=True)

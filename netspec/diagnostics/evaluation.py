@@ -185,7 +185,7 @@ class UnknownSetting(Problem):
 
 
 @dataclass(frozen=True)
-class Unexpected(Problem):
+class ExpectationFails(Problem):
     """What a file's ``expect`` asserts does not hold."""
 
     key: str

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Exit, Problem
 from netspec.diagnostics.text import escape, listing, plural
-
-NESTING = 64
-NAME_LENGTH = 64
-NUMBER_LENGTH = 64
+from netspec.limits import NAME_LENGTH, NESTING, NUMBER_LENGTH
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class SpecTooLarge(Problem):
 
 
 @dataclass(frozen=True)
-class Unexpected(Problem):
+class UnexpectedToken(Problem):
     """A word or sign that cannot stand where it stands."""
 
     found: str

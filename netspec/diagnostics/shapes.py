@@ -64,20 +64,19 @@ class MergeShapes(Problem):
         return f"`{self.layer}` needs equal shapes on every branch"
 
     def help(self) -> str:
-        first, other = self.shapes[0], next(s for s in self.shapes if s != self.shapes[0])
+        first = self.shapes[0]
+        other = next(s for s in self.shapes if s != first)
         if len(first) != len(other) or len(first) == 1:
             return f"make every branch give {show(first)}"
-        small, large = sorted((first, other), key=elements)
-        where = "first" if small == first else "other"
-        strides = {-(-a // b) if a > b else -(-b // a) for a, b in zip(first[1:], other[1:], strict=True)}
+        narrow, wide = sorted((first, other), key=lambda s: s[0])
         if first[1:] == other[1:]:
-            return f"project the {'second' if where == 'first' else 'first'} branch with conv({first[0] if where == 'other' else other[0]}, 1)" if (
-                where == "first"
-            ) else f"project the second branch with conv({first[0]}, 1), or set project=true where the block has it"
-        if len(strides) == 1 and (stride := strides.pop()) > 1:
-            wide, narrow = (first, other) if elements(first[1:]) > elements(other[1:]) else (other, first)
-            return f"project the branch of {show(wide)} with conv({narrow[0]}, 1, stride={stride})"
-        return "make height and width agree: check strides and paddings on both branches"
+            which = "first" if narrow == first else "second" if len(self.shapes) == 2 else "narrower"
+            return f"project the {which} branch with conv({wide[0]}, 1)"
+        small, large = sorted((first, other), key=lambda s: elements(s[1:]))
+        strides = {-(-a // b) for a, b in zip(large[1:], small[1:], strict=True)}
+        if len(strides) == 1:
+            return f"project the branch of {show(large)} with conv({small[0]}, 1, stride={strides.pop()})"
+        return "make height and width agree: check strides and paddings on every branch"
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,9 @@ class ExtentCount(Problem):
 
     def message(self) -> str:
         axes = len(self.input) - 1
-        return f"{self.argument} {show(self.value)} has {plural(len(self.value), 'number')}, and {show(self.input)} has {plural(axes, 'axis').replace('axises', 'axes')} in space"
+        return (
+            f"{self.argument} {show(self.value)} has {plural(len(self.value), 'number')} for the {axes} axes in space of {show(self.input)}"
+        )
 
     def help(self) -> str:
         return f"write {show((self.value[0],) * (len(self.input) - 1))}, or one number for all axes"
@@ -213,4 +214,5 @@ class WindowInPadding(Problem):
         return f"the input here is {show(self.input)}"
 
     def help(self) -> str:
-        return f"make dilation at most {show(tuple(min(d, n) for d, n in zip(self.dilation, self.input[1:], strict=True)))}, or leave out the padding"
+        most = tuple(min(d, n) for d, n in zip(self.dilation, self.input[1:], strict=True))
+        return f"make dilation at most {show(most)}, or leave out the padding"

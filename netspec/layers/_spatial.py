@@ -1,6 +1,6 @@
 """What convolutions and poolings share: a tensor with channels and one to three axes in space."""
 
-from netspec.diagnostics.shapes import ExtentCount, WrongRank
+from netspec.diagnostics import problems
 from netspec.layer import Reject
 from netspec.shape import Shape, spread
 
@@ -9,7 +9,7 @@ def rank_of(x: Shape, layer: str) -> int:
     """The number of axes in space, 1 to 3; rejects vectors and what has more axes."""
     if not 2 <= len(x) <= 4:
         hint = "a vector has no height and width left: put this before flatten" if len(x) == 1 else "at most three axes in space"
-        raise Reject(WrongRank(layer, x, "channels and one to three axes in space, as 64x28x28", hint))
+        raise Reject(problems.WrongRank(layer, x, "channels and one to three axes in space, as 64x28x28", hint))
     return len(x) - 1
 
 
@@ -18,5 +18,5 @@ def extent(value: int | tuple[int, ...], x: Shape, argument: str) -> tuple[int, 
     found = spread(value, len(x) - 1)
     if found is None:
         assert isinstance(value, tuple)
-        raise Reject(ExtentCount(argument, value, x), at=argument)
+        raise Reject(problems.ExtentCount(argument, value, x), at=argument)
     return found

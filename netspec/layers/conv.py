@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netspec.diagnostics.shapes import DoesNotFit, GroupsDoNotDivide
+from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.layer import Reject, layer
 from netspec.layers._spatial import extent, rank_of
@@ -41,12 +41,14 @@ def conv(
     rank = rank_of(x, "conv")
     kernel, stride, dilation = (extent(v, x, n) for v, n in ((kernel, "kernel"), (stride, "stride"), (dilation, "dilation")))
     if x[0] % groups or channels % groups:
-        raise Reject(GroupsDoNotDivide(groups, x[0], channels), at="groups")
+        raise Reject(problems.GroupsDoNotDivide(groups, x[0], channels), at="groups")
     before, after = _padding(x, kernel, stride, padding, dilation)
     space = tuple(windows(*axis) for axis in zip(x[1:], kernel, stride, before, after, dilation, strict=True))
     if min(space) < 1:
         padded = tuple(n + b + a for n, b, a in zip(x[1:], before, after, strict=True))
-        raise Reject(DoesNotFit("conv", x, padded, tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))), at="kernel")
+        raise Reject(
+            problems.DoesNotFit("conv", x, padded, tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))), at="kernel"
+        )
     weights = {"weight": Weight((channels, x[0] // groups, *kernel))}
     if bias:
         weights["bias"] = Weight((channels,))

@@ -1,6 +1,6 @@
 """Fully connected layers."""
 
-from netspec.diagnostics.shapes import WrongRank
+from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.layer import Reject, layer
 from netspec.lowering import OnnxCall, W, X, nn, op
@@ -21,7 +21,7 @@ def linear(x: Shape, features: Count, bias: Boolean = True) -> Facts:
     """
     if len(x) > 2:
         hint = f"write flatten before it, for {elements(x):,} inputs, or global_avgpool -> flatten, for {x[0]:,}"
-        raise Reject(WrongRank("linear", x, "a vector (or a sequence of vectors)", hint))
+        raise Reject(problems.WrongRank("linear", x, "a vector (or a sequence of vectors)", hint))
     weights = {"weight": Weight((features, x[-1]))}
     if bias:
         weights["bias"] = Weight((features,))

@@ -1,6 +1,6 @@
 """Merges: several tensors become one. Each branch is an alternative way from the tensor that flows in."""
 
-from netspec.diagnostics.shapes import ConcatShapes, MergeOfOne, MergeShapes, NoSuchAxis
+from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.layer import Reject, layer
 from netspec.lowering import EACH, nn, op
@@ -10,7 +10,7 @@ from netspec.signature import Axis
 
 def _at_least_two(layer: str, branches: tuple[Shape, ...]) -> None:
     if len(branches) < 2:
-        raise Reject(MergeOfOne(layer))
+        raise Reject(problems.MergeOfOne(layer))
 
 
 def _gives(branches: tuple[Shape, ...]) -> dict[int, str]:
@@ -22,7 +22,7 @@ def add(*branches: Shape) -> Facts:
     """The sum of tensors of equal shape: the merge of residual nets (He et al., 2015). Nothing is stretched to fit."""
     _at_least_two("add", branches)
     if len(set(branches)) > 1:
-        raise Reject(MergeShapes("add", branches), inputs=_gives(branches))
+        raise Reject(problems.MergeShapes("add", branches), inputs=_gives(branches))
     chain = op.Add(EACH) if len(branches) == 2 else op.Sum(EACH)
     return Facts(output=branches[0], torch=nn.Add(), onnx=chain)
 
@@ -33,7 +33,7 @@ def multiply(*branches: Shape) -> Facts:
     `C x H x W`, as squeeze-and-excitation does (Hu et al., 2017)."""
     _at_least_two("multiply", branches)
     if len({len(b) for b in branches}) > 1 or any(len(set(axis) - {1}) > 1 for axis in zip(*branches, strict=True)):
-        raise Reject(MergeShapes("multiply", branches), inputs=_gives(branches))
+        raise Reject(problems.MergeShapes("multiply", branches), inputs=_gives(branches))
     product = op.Mul(EACH)
     return Facts(output=tuple(map(max, zip(*branches, strict=True))), torch=nn.Multiply(), onnx=product)
 
@@ -46,8 +46,8 @@ def concat(*branches: Shape, axis: Axis = 0) -> Facts:
     """
     _at_least_two("concat", branches)
     if axis >= len(branches[0]):
-        raise Reject(NoSuchAxis(axis, branches[0]), at="axis")
+        raise Reject(problems.NoSuchAxis(axis, branches[0]), at="axis")
     if len({(*b[:axis], *b[axis + 1 :]) for b in branches}) > 1 or len({len(b) for b in branches}) > 1:
-        raise Reject(ConcatShapes(branches, axis), inputs=_gives(branches))
+        raise Reject(problems.ConcatShapes(branches, axis), inputs=_gives(branches))
     joined = (*branches[0][:axis], sum(b[axis] for b in branches), *branches[0][axis + 1 :])
     return Facts(output=joined, torch=nn.Concat(axis + 1), onnx=op.Concat(EACH, axis=axis + 1))

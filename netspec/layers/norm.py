@@ -1,8 +1,8 @@
 """Normalisation layers."""
 
+from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.layer import Reject, layer
-from netspec.diagnostics.shapes import WrongRank
 from netspec.lowering import W, X, const, nn, op
 from netspec.shape import Shape
 from netspec.signature import Boolean, Positive, Share
@@ -21,7 +21,7 @@ def bn(x: Shape, eps: Positive = 1e-5, momentum: Share = 0.1, affine: Boolean = 
     Weights: `weight`, `bias` (C); buffers: `running_mean`, `running_var` (C), `num_batches_tracked`.
     """
     if len(x) > 4:
-        raise Reject(WrongRank("bn", x, "channels and up to three axes in space", "normalise before adding the axis"))
+        raise Reject(problems.WrongRank("bn", x, "channels and up to three axes in space", "normalise before adding the axis"))
     c = (x[0],)
     learned = {"weight": Weight(c), "bias": Weight(c)} if affine else {}
     buffers = {"running_mean": Weight(c, False), "running_var": Weight(c, False), "num_batches_tracked": Weight((), False, "int64")}

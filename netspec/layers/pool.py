@@ -1,6 +1,6 @@
 """Poolings."""
 
-from netspec.diagnostics.shapes import DoesNotFit, PoolPadding, WindowInPadding
+from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.layer import Reject, layer
 from netspec.layers._spatial import extent, rank_of
@@ -13,18 +13,29 @@ def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, 
     """The output's axes in space, or the reason why there are none."""
     window = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
-        raise Reject(PoolPadding(padding, kernel), at="padding")
+        raise Reject(problems.PoolPadding(padding, kernel), at="padding")
     axes = zip(x[1:], kernel, stride, padding, padding, dilation, strict=True)
     space = tuple(windows(*axis, ceil) for axis in axes)
     if min(space) < 1:
-        raise Reject(DoesNotFit(layer, x, tuple(n + 2 * p for n, p in zip(x[1:], padding, strict=True)), window), at="kernel")
+        raise Reject(problems.DoesNotFit(layer, x, tuple(n + 2 * p for n, p in zip(x[1:], padding, strict=True)), window), at="kernel")
     starts = (range(-p, 0, s)[:count] for p, s, count in zip(padding, stride, space, strict=True))
     if any(start % d >= n for axis, d, n in zip(starts, dilation, x[1:], strict=True) for start in axis):
-        raise Reject(WindowInPadding(layer, x, dilation), at="dilation")
+        raise Reject(problems.WindowInPadding(layer, x, dilation), at="dilation")
     return space
 
 
-@layer("MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "max_pool", "max_pool2d", "MaxPool", "maxPooling2dLayer")
+@layer(
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
+    "max_pool",
+    "max_pool2d",
+    "MaxPool",
+    "maxPooling2dLayer",
+)
 def maxpool(
     x: Shape,
     kernel: Spatial,
@@ -51,7 +62,17 @@ def maxpool(
     )
 
 
-@layer("AvgPool1d", "AvgPool2d", "AvgPool3d", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "avg_pool", "AveragePool", "averagePooling2dLayer")
+@layer(
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
+    "avg_pool",
+    "AveragePool",
+    "averagePooling2dLayer",
+)
 def avgpool(
     x: Shape,
     kernel: Spatial,
@@ -72,7 +93,7 @@ def avgpool(
     kernel, padding = extent(kernel, x, "kernel"), extent(padding, x, "padding")
     stride = kernel if stride is None else extent(stride, x, "stride")
     if rank == 3 and any(k > n for k, n in zip(kernel, x[1:], strict=True)):  # PyTorch does not count the padding here
-        raise Reject(DoesNotFit("avgpool", x, x[1:], kernel), at="kernel")
+        raise Reject(problems.DoesNotFit("avgpool", x, x[1:], kernel), at="kernel")
     return Facts(
         output=(x[0], *_pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)),
         torch=(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[rank - 1](kernel, stride, padding, ceil_mode, count_include_pad),
@@ -82,7 +103,16 @@ def avgpool(
     )
 
 
-@layer("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalAvgPool2d", "GlobalAveragePool", "global_avg_pool", "global_pool", "gap")
+@layer(
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalAvgPool2d",
+    "GlobalAveragePool",
+    "global_avg_pool",
+    "global_pool",
+    "gap",
+)
 def global_avgpool(x: Shape) -> Facts:
     """The mean of each channel: `C x H x W` becomes `C x 1 x 1` (Lin et al., Network in Network, 2013). `flatten` makes it a vector."""
     rank = rank_of(x, "global_avgpool")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from netspec.diagnostics.shapes import ValuesPerChannel, WrongRank
+from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.layer import Reject, layer
 from netspec.lowering import OnnxConstant, X, const, nn, op
@@ -37,7 +37,7 @@ def normalize(x: Shape, mean: Mean, std: Deviation = 1.0) -> Facts:
     - `std`: a number or a list, none of them 0
     """
     if len(x) < 2:
-        raise Reject(WrongRank("normalize", x, "channels and axes in space", "use scale(factor, offset) on a vector"))
+        raise Reject(problems.WrongRank("normalize", x, "channels and axes in space", "use scale(factor, offset) on a vector"))
     if isinstance(mean, Word):
         mean, std = _IMAGENET_MEAN, _IMAGENET_STD
     means, stds = (_by_channel(v, x, n) for v, n in ((mean, "mean"), (std, "std")))
@@ -52,7 +52,7 @@ def normalize(x: Shape, mean: Mean, std: Deviation = 1.0) -> Facts:
 def _by_channel(value: float | tuple[float, ...], x: Shape, name: str) -> tuple[float, ...]:
     values = value if isinstance(value, tuple) else (value,) * x[0]
     if len(values) != x[0]:
-        raise Reject(ValuesPerChannel("normalize", len(values), x[0]), at=name)
+        raise Reject(problems.ValuesPerChannel("normalize", len(values), x[0]), at=name)
     return values
 
 

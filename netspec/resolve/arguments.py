@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from netspec.diagnostics import Problem
-from netspec.diagnostics.names import BadValue, GivenTwice, MissingArguments, TooManyArguments, UnknownArgument, UnknownName
+from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
 from netspec.resolve.evaluate import Evaluator, Failure
@@ -56,10 +55,10 @@ class Binder:
             if parameter is None:
                 if argument.name is None:
                     count = sum(p.positional for p in signature.parameters)
-                    self._wrong(TooManyArguments(self.owner, count, str(signature)), argument.span)
+                    self._wrong(problems.TooManyArguments(self.owner, count, str(signature)), argument.span)
                 continue
             if parameter.name in bound.spans:
-                self._wrong(GivenTwice(self.owner, parameter.name), argument.span, {bound.spans[parameter.name]: "first here"})
+                self._wrong(problems.GivenTwice(self.owner, parameter.name), argument.span, {bound.spans[parameter.name]: "first here"})
                 continue
             bound.spans[parameter.name] = argument.value.span
             bound.arguments[parameter.name] = self.accept(parameter.name, parameter.kind, argument.value)
@@ -68,7 +67,7 @@ class Binder:
     def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
         missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans)
         if missing:
-            self._wrong(MissingArguments(self.owner, missing, str(signature)), span)
+            self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)
         given = bound.arguments
         bound.arguments = {p.name: given[p.name] if p.name in given else p.default for p in signature.parameters}
         return bound if self.fine else None
@@ -89,19 +88,19 @@ class Binder:
             return kind.accept(value)
         except (ValueError, OverflowError):
             near = closest(value, kind.words) if isinstance(value, Word) else None
-            self._wrong(BadValue(self.owner, name, kind.describe(), show(value), near), expression.span)
+            self._wrong(problems.BadValue(self.owner, name, kind.describe(), show(value), near), expression.span)
             return None
 
     def _or_word(self, problem: Problem, name: str, kind: Kind, expression: ast.Expression) -> Problem:
         """A lone word that is unknown where words are due is a wrong word rather than a missing variable."""
-        if isinstance(problem, UnknownName) and isinstance(expression, ast.Name) and kind.words:
-            return BadValue(self.owner, name, kind.describe(), expression.name, closest(expression.name, kind.words))
+        if isinstance(problem, problems.UnknownName) and isinstance(expression, ast.Name) and kind.words:
+            return problems.BadValue(self.owner, name, kind.describe(), expression.name, closest(expression.name, kind.words))
         return problem
 
     def _choice(self, kind: OneOfChoices, call: ast.Call) -> Any:
         name = call.function.name if isinstance(call.function, ast.Name) else ""
         if name not in kind.table:
-            self._wrong(UnknownName(name or "this", closest(name, kind.table), "choice"), call.function.span)
+            self._wrong(problems.UnknownName(name or "this", closest(name, kind.table), "choice"), call.function.span)
             return None
         inner = Binder(name, self.evaluator, self.report)
         bound = inner.bind(signature_of(kind.table[name]), call.arguments, call.span)
@@ -118,7 +117,7 @@ class Binder:
                 self.report(failure.problem, failure.span)
             return
         if not isinstance(value, Tensor):
-            self._wrong(BadValue(self.owner, "each input", "a tensor", show(value)), argument.span)
+            self._wrong(problems.BadValue(self.owner, "each input", "a tensor", show(value)), argument.span)
             return
         bound.tensors.append((value, argument.span))
 
@@ -126,7 +125,9 @@ class Binder:
         parameter = signature.by_name.get(argument.name or "")
         if parameter is None:
             known = tuple(p.name for p in signature.parameters)
-            self._wrong(UnknownArgument(self.owner, argument.name or "", known, closest(argument.name or "", known)), argument.name_span)
+            self._wrong(
+                problems.UnknownArgument(self.owner, argument.name or "", known, closest(argument.name or "", known)), argument.name_span
+            )
         return parameter
 
     def _wrong(self, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:

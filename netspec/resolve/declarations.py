@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netspec.diagnostics import Related
+from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.evaluation import NotBuiltYet
-from netspec.diagnostics.names import DefinedTwice, TakenName, UnknownNet
-from netspec.diagnostics.reading import NoNet
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
 from netspec.source import Place, Source, Span
@@ -34,7 +31,7 @@ class Declarations:
             if net in aliases or net.base not in self.nets:
                 known = tuple(n for n in self.nets if n != name)
                 if net.base not in self.missing:
-                    collector.add(UnknownNet(net.base, known, closest(net.base, known)), place)
+                    collector.add(problems.UnknownNet(net.base, known, closest(net.base, known)), place)
                 return None
             aliases.append(net)
             net = self.nets[net.base]
@@ -56,19 +53,21 @@ def declare(file: ast.File, collector: Collector) -> Declarations:
             missing.update(item.names)
             continue
         if isinstance(item, ast.Use):
-            collector.add(NotBuiltYet("taking nets from other files is", "copy what you need into this file"), Place(file.source, item.span))
+            collector.add(
+                problems.NotBuiltYet("taking nets from other files is", "copy what you need into this file"), Place(file.source, item.span)
+            )
             missing.add(item.name)
             continue
         _check_name(item, places, file.source, collector)
         if isinstance(item, ast.Block) and item.shared:
-            collector.add(NotBuiltYet("shared weights are"), Place(file.source, item.name_span))
+            collector.add(problems.NotBuiltYet("shared weights are"), Place(file.source, item.name_span))
             missing.add(item.name)
         elif isinstance(item, ast.Block):
             blocks.setdefault(item.name, item)
         else:
             nets.setdefault(item.name, item)
     if not nets and not collector.failed:
-        collector.add(NoNet(), Place(file.source, Span(len(file.source.text), len(file.source.text))))
+        collector.add(problems.NoNet(), Place(file.source, Span(len(file.source.text), len(file.source.text))))
     return Declarations(file.source, nets, blocks, tuple(sections), frozenset(missing))
 
 
@@ -76,9 +75,9 @@ def _check_name(item: ast.Net | ast.NetAlias | ast.Block, places: dict[str, Span
     what = "block" if isinstance(item, ast.Block) else "net"
     place = Place(source, item.name_span)
     if what == "block" and item.name in layers():
-        collector.add(TakenName(item.name, what), place)
+        collector.add(problems.TakenName(item.name, what), place)
     if item.name in places:
-        collector.add(DefinedTwice(item.name, what), place, (Related(Place(source, places[item.name]), "first here"),))
+        collector.add(problems.DefinedTwice(item.name, what), place, (Related(Place(source, places[item.name]), "first here"),))
     places.setdefault(item.name, item.name_span)
     if isinstance(item, ast.NetAlias):
         return
@@ -86,5 +85,5 @@ def _check_name(item: ast.Net | ast.NetAlias | ast.Block, places: dict[str, Span
     for parameter in item.parameters:
         if parameter.name in seen:
             related = (Related(Place(source, seen[parameter.name]), "first here"),)
-            collector.add(DefinedTwice(parameter.name, "parameter"), Place(source, parameter.span), related)
+            collector.add(problems.DefinedTwice(parameter.name, "parameter"), Place(source, parameter.span), related)
         seen.setdefault(parameter.name, parameter.span)

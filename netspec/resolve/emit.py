@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from netspec.diagnostics import Problem, Related, Trail
+from netspec.diagnostics import Problem, Related, Trail, problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.names import DefinedTwice, TakenName
 from netspec.graph import Facts, Node, Region
 from netspec.layer import Layer, Reject, layers
 from netspec.lowering import X, nn
@@ -81,13 +80,13 @@ class Emitter:
     def label(self, frame: Frame, name: str, span: Span, tensor: Tensor, inside: Namespace | None = None) -> None:
         """Name a step's output, in the region around it."""
         if name in layers() and frame.source.text[span.start] != '"':
-            self.report(frame, TakenName(name, "label"), span)
+            self.report(frame, problems.TakenName(name, "label"), span)
             return
         labels = frame.namespace.labels
         if name in labels:
             first = labels[name].place
             related = {first.span: "first here"} if first.source is frame.source and first.span != span else {}
-            self.report(frame, DefinedTwice(name, "label", frame.in_loop), span, related)
+            self.report(frame, problems.DefinedTwice(name, "label", frame.in_loop), span, related)
             return
         labels[name] = Labelled(tensor, Place(frame.source, span), inside)
         self.mark(frame.namespace.join(name), tensor)
@@ -102,7 +101,14 @@ class Emitter:
         return self._add(frame, name, "input", label, {"shape": shape}, (), facts, span, "input")
 
     def layer(
-        self, frame: Frame, layer: Layer, label: str | None, inputs: Sequence[Tensor], arguments: Mapping[str, Any], span: Span, reject: RejectReport
+        self,
+        frame: Frame,
+        layer: Layer,
+        label: str | None,
+        inputs: Sequence[Tensor],
+        arguments: Mapping[str, Any],
+        span: Span,
+        reject: RejectReport,
     ) -> Tensor:
         """Use a layer; ``reject`` is told of a broken rule. What comes of an unknown input is unknown."""
         namespace = frame.namespace

@@ -6,18 +6,7 @@ from collections.abc import Callable
 from math import ceil, floor
 from typing import Any, Final, NoReturn
 
-from netspec.diagnostics import Problem
-from netspec.diagnostics.evaluation import (
-    BadFunctionCall,
-    BadIndex,
-    BadOperands,
-    DividedByZero,
-    ExpressionTooDeep,
-    NotACondition,
-    NotBuiltYet,
-    TooLarge,
-)
-from netspec.diagnostics.names import NoSuchPart, UnknownName
+from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
 from netspec.resolve.scope import MISSING, Labelled, Scope
 from netspec.source import Span
@@ -53,7 +42,7 @@ class Evaluator:
         if type(e) is ast.Literal:
             return e.value
         if depth > DEPTH:
-            raise Failure(ExpressionTooDeep(), e.span)
+            raise Failure(problems.ExpressionTooDeep(), e.span)
         value = _EVALUATORS[type(e)](self, e, depth + 1)
         if value is UNKNOWN or (type(value) is Tensor and value.node < 0 and type(e) is not ast.Name):
             raise Failure(None, e.span)
@@ -76,7 +65,7 @@ class Evaluator:
             return found
         if e.name in self.words:
             return Word(e.name)
-        raise Failure(UnknownName(e.name, closest(e.name, [*self.scope.names(), *self.words])), e.span)
+        raise Failure(problems.UnknownName(e.name, closest(e.name, [*self.scope.names(), *self.words])), e.span)
 
     def _name(self, e: ast.Name, depth: int) -> Any:
         found = self._lookup(e)
@@ -84,7 +73,7 @@ class Evaluator:
 
     def _flow(self, e: ast.Flow, depth: int) -> Any:
         if self.flow is None:
-            raise Failure(UnknownName("x", None, "tensor"), e.span)
+            raise Failure(problems.UnknownName("x", None, "tensor"), e.span)
         return self.flow
 
     def _attribute(self, e: ast.Attribute, depth: int) -> Any:
@@ -100,44 +89,44 @@ class Evaluator:
             return parts[e.name]
         known = (*parts, *(base.inside.labels if isinstance(base, Labelled) and base.inside else ()))
         whole = e.value.name if isinstance(e.value, ast.Name) else "x" if isinstance(e.value, ast.Flow) else kind(tensor)
-        raise Failure(NoSuchPart(whole, e.name, closest(e.name, known), known), e.span)
+        raise Failure(problems.NoSuchPart(whole, e.name, closest(e.name, known), known), e.span)
 
     def _index(self, e: ast.Index, depth: int) -> Any:
         value = self.value(e.value, depth)
         if isinstance(value, Tensor):
-            raise Failure(NotBuiltYet("slices of regions are"), e.span)
+            raise Failure(problems.NotBuiltYet("slices of regions are"), e.span)
         if not isinstance(value, tuple):
-            raise Failure(BadOperands("[ ]", (kind(value),)), e.span)
+            raise Failure(problems.BadOperands("[ ]", (kind(value),)), e.span)
         if isinstance(e.index, ast.Slice):
             start, stop = (None if part is None else self._whole(part, depth) for part in (e.index.start, e.index.stop))
             return tuple(value)[start:stop]
         index = self._whole(e.index, depth)
         if not -len(value) <= index < len(value):
-            raise Failure(BadIndex(str(index), len(value)), e.index.span)
+            raise Failure(problems.BadIndex(str(index), len(value)), e.index.span)
         return value[index]
 
     def _whole(self, e: ast.Expression, depth: int) -> int:
         value = self.value(e, depth)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Failure(BadOperands("[ ]", (kind(value),)), e.span)
+            raise Failure(problems.BadOperands("[ ]", (kind(value),)), e.span)
         return value
 
     def _call(self, e: ast.Call, depth: int) -> Any:
         name = e.function.name if isinstance(e.function, ast.Name) else None
         function = _FUNCTIONS.get(name or "")
         if function is None:
-            raise Failure(UnknownName(name or "this", closest(name or "", _FUNCTIONS), "function"), e.function.span)
+            raise Failure(problems.UnknownName(name or "this", closest(name or "", _FUNCTIONS), "function"), e.function.span)
         values = [self.value(a.value, depth) for a in e.arguments.items]
         if any(a.name for a in e.arguments.items):
-            raise Failure(BadFunctionCall(str(name), "arguments by position only"), e.span)
+            raise Failure(problems.BadFunctionCall(str(name), "arguments by position only"), e.span)
         try:
             return function(*values)
         except OverflowError:
-            raise Failure(TooLarge(), e.span) from None
+            raise Failure(problems.TooLarge(), e.span) from None
         except ZeroDivisionError:
-            raise Failure(DividedByZero(str(name)), e.span) from None
+            raise Failure(problems.DividedByZero(str(name)), e.span) from None
         except (TypeError, ValueError):
-            raise Failure(BadFunctionCall(str(name), _TAKES[str(name)]), e.span) from None
+            raise Failure(problems.BadFunctionCall(str(name), _TAKES[str(name)]), e.span) from None
 
     def _list(self, e: ast.ListLiteral, depth: int) -> Any:
         return tuple(self.value(item, depth) for item in e.items)
@@ -147,7 +136,7 @@ class Evaluator:
         if e.operator == "not":
             return not self.truth(value, e.operand.span)
         if not _is_number(value):
-            raise Failure(BadOperands(e.operator, (kind(value),)), e.span)
+            raise Failure(problems.BadOperands(e.operator, (kind(value),)), e.span)
         return -value if e.operator == "-" else +value
 
     def _binary(self, e: ast.Binary, depth: int) -> Any:
@@ -169,12 +158,12 @@ class Evaluator:
         return self.value(e.then if chosen else e.otherwise, depth)
 
     def _symbolic(self, e: ast.SymbolicSize, depth: int) -> NoReturn:
-        raise Failure(NotBuiltYet("sizes with open axes are", "write numbers, as 3x224x224"), e.span)
+        raise Failure(problems.NotBuiltYet("sizes with open axes are", "write numbers, as 3x224x224"), e.span)
 
     def truth(self, value: Any, span: Span) -> bool:
         """The value of a condition."""
         if not isinstance(value, bool):
-            raise Failure(NotACondition(kind(value)), span)
+            raise Failure(problems.NotACondition(kind(value)), span)
         return value
 
 
@@ -201,18 +190,18 @@ def _operate(e: ast.Binary, left: Any, right: Any) -> Any:
         return _bounded(tuple(left) + tuple(right), e)
     if operator == "*" and type(left) is tuple and isinstance(right, int) and not isinstance(right, bool):
         if len(left) * max(right, 0) > LENGTH:
-            raise Failure(TooLarge(), e.span)
+            raise Failure(problems.TooLarge(), e.span)
         return left * right
     if not _is_number(left) or not _is_number(right):
-        raise Failure(BadOperands(operator, (kind(left), kind(right))), e.span)
+        raise Failure(problems.BadOperands(operator, (kind(left), kind(right))), e.span)
     if operator in {"/", "//", "%"} and right == 0:
-        raise Failure(DividedByZero(operator), e.span)
+        raise Failure(problems.DividedByZero(operator), e.span)
     if operator == "**" and isinstance(left, int) and abs(right) * max(left.bit_length(), 1) > BITS * 2 and abs(left) > 1:
-        raise Failure(TooLarge(), e.span)
+        raise Failure(problems.TooLarge(), e.span)
     try:
         return _bounded(_OPERATORS[operator](_plain(left), _plain(right)), e)
     except (OverflowError, ZeroDivisionError):
-        raise Failure(DividedByZero(operator) if left == 0 else TooLarge(), e.span) from None
+        raise Failure(problems.DividedByZero(operator) if left == 0 else problems.TooLarge(), e.span) from None
 
 
 def _plain(value: Any) -> Any:
@@ -220,9 +209,13 @@ def _plain(value: Any) -> Any:
 
 
 def _bounded(value: Any, e: ast.Binary) -> Any:
-    too_large = isinstance(value, complex) or (isinstance(value, int) and value.bit_length() > BITS) or (isinstance(value, tuple) and len(value) > LENGTH)
+    too_large = (
+        isinstance(value, complex)
+        or (isinstance(value, int) and value.bit_length() > BITS)
+        or (isinstance(value, tuple) and len(value) > LENGTH)
+    )
     if too_large:
-        raise Failure(TooLarge(), e.span)
+        raise Failure(problems.TooLarge(), e.span)
     return value
 
 

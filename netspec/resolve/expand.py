@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from netspec.diagnostics import Problem, Trail
-from netspec.diagnostics.evaluation import NotACount, NotIterable, TooManySteps
-from netspec.diagnostics.names import NoBody, NotAStep, NothingFlows, RecursiveBlock
-from netspec.diagnostics.reading import NAME_LENGTH, BadLabel, TooDeep
+from netspec.diagnostics import Problem, Trail, problems
 from netspec.layer import Layer, layers
+from netspec.limits import NAME_LENGTH
 from netspec.resolve.arguments import Binder, Bound, Report, all_words
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow, RejectReport
 from netspec.resolve.evaluate import Evaluator, Failure
@@ -54,7 +52,7 @@ class Expander:
     def body(self, body: ast.Body, frame: Frame, flow: Tensor | None) -> Tensor | None:
         """Run what is between braces; gives what flows out of it."""
         if body.branches:
-            problem = NotAStep("|", "begins a branch, and branches need a merge", "write add { | a | b }, or concat { | a | b }")
+            problem = problems.NotAStep("|", "begins a branch, and branches need a merge", "write add { | a | b }, or concat { | a | b }")
             self.report(frame, problem, Span(body.branches[0].span.start, body.branches[0].span.start + 1))
             return UNKNOWN_TENSOR
         return self.statements(body.statements, frame, flow)
@@ -62,12 +60,12 @@ class Expander:
     def statements(self, statements: Sequence[ast.Statement], frame: Frame, flow: Tensor | None) -> Tensor | None:
         """Run statements one after the other; gives what flows out of the last."""
         if frame.depth > DEPTH and statements:
-            self.report(frame, TooDeep(), statements[0].span)
+            self.report(frame, problems.TooDeep(), statements[0].span)
             return UNKNOWN_TENSOR
         for statement in statements:
             self._count += 1
             if self._count > self.emitter.max_nodes * 10:
-                self.report(frame, TooManySteps(self.emitter.max_nodes * 10), statement.span)
+                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 10), statement.span)
                 raise Overflow(0)
             if type(statement) is ast.Chain:
                 for position, step in enumerate(statement.steps):
@@ -129,7 +127,7 @@ class Expander:
         items = self.value(operation.iterable, frame, flow)
         if not isinstance(items, tuple):
             if items is not UNKNOWN_TENSOR:
-                self.report(frame, NotIterable(kind(items)), operation.iterable.span)
+                self.report(frame, problems.NotIterable(kind(items)), operation.iterable.span)
             return UNKNOWN_TENSOR
         for item in items:
             inner = frame.child(in_loop=True)
@@ -142,7 +140,7 @@ class Expander:
         count = self.value(operation.count, frame, flow)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             if count is not UNKNOWN_TENSOR:
-                self.report(frame, NotACount(show(count)), operation.count.span)
+                self.report(frame, problems.NotACount(show(count)), operation.count.span)
             return UNKNOWN_TENSOR
         before = len(self.emitter.nodes)
         for turn in range(count):
@@ -175,10 +173,10 @@ class Expander:
         if op.body is not None:
             if layer.is_merge:
                 return self.merge(layer, op, op.body, here)
-            self.report(here.frame, NoBody(layer.name), op.body.span)
+            self.report(here.frame, problems.NoBody(layer.name), op.body.span)
             return self.labelled(here, UNKNOWN_TENSOR)
         if here.flow is None:
-            self.report(here.frame, NothingFlows(layer.name), op.span)
+            self.report(here.frame, problems.NothingFlows(layer.name), op.span)
             return self.labelled(here, UNKNOWN_TENSOR)
         bound = self.bind(layer.name, layer.signature, op.arguments, op.span, here)
         if bound is None:
@@ -188,7 +186,11 @@ class Expander:
         reject = RejectReport(self.emitter, here.frame, op.span, bound.spans, [op.reference.span, *(s for _, s in bound.tensors)])
         tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span, reject)
         if here.frame.role == "preprocess" and tensor.node >= 0 and self.emitter.nodes[tensor.node].facts.weights:
-            self.report(here.frame, NotAStep(layer.name, "has weights, and cannot be part of preprocess", "put it behind the region"), op.span)
+            self.report(
+                here.frame,
+                problems.NotAStep(layer.name, "has weights, and cannot be part of preprocess", "put it behind the region"),
+                op.span,
+            )
         return self.labelled(here, tensor)
 
     def merge(self, layer: Layer, op: ast.UseOf, body: ast.Body, here: Here, identity: bool = False) -> Tensor | None:
@@ -201,7 +203,7 @@ class Expander:
             given.append((self.statements(branch.statements, inner.child(), here.flow), _branch_span(branch)))
         given += bound.tensors if bound else []
         if any(tensor is None for tensor, _ in given):
-            self.report(here.frame, NothingFlows(layer.name), span)
+            self.report(here.frame, problems.NothingFlows(layer.name), span)
             bound = None
         if bound is None:
             return self.labelled(here, UNKNOWN_TENSOR, inner.namespace)
@@ -216,11 +218,11 @@ class Expander:
         number = frame.namespace.number()
         bound = self.bind(block.name, block_signature(block.parameters), op.arguments, op.span, here, words=True)
         if op.body is not None:
-            self.report(frame, NoBody(block.name), op.body.span)
+            self.report(frame, problems.NoBody(block.name), op.body.span)
             bound = None
         if block.name in frame.blocks:
             chain = (*frame.blocks[frame.blocks.index(block.name) :], block.name)
-            self.report(frame, RecursiveBlock(block.name, chain), op.span)
+            self.report(frame, problems.RecursiveBlock(block.name, chain), op.span)
             bound = None
         if bound is None:
             return self.labelled(here, UNKNOWN_TENSOR)
@@ -261,7 +263,9 @@ class Expander:
             self.emitter.label(here.frame, here.label, here.label_span, tensor, namespace)
         return tensor
 
-    def bind(self, owner: str, signature: Signature, call: ast.Arguments | None, span: Span, here: Here, words: bool = False) -> Bound | None:
+    def bind(
+        self, owner: str, signature: Signature, call: ast.Arguments | None, span: Span, here: Here, words: bool = False
+    ) -> Bound | None:
         """Match a call with a declaration; ``None`` after reports."""
         binder = Binder(owner, Evaluator(here.frame.scope, here.flow), self.reporter(here.frame))
         if words:
@@ -300,7 +304,7 @@ class Expander:
         if _NAME.fullmatch(text) and len(text) <= NAME_LENGTH:
             return text
         why = "it is empty" if not text else f"it is longer than {NAME_LENGTH}" if _NAME.fullmatch(text) else "it is not a name"
-        self.report(frame, BadLabel(text[:80], why), label.span)
+        self.report(frame, problems.BadLabel(text[:80], why), label.span)
         return None
 
 

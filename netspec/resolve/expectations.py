@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from netspec.diagnostics import problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.evaluation import NotAnExpectation, Unexpected
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph
 from netspec.resolve.evaluate import Evaluator, Failure
@@ -30,9 +30,9 @@ def check_expectations(graph: Graph, sections: tuple[ast.Section, ...], collecto
         found = _found(graph, setting.key)
         if found is None:
             known = ("parameters", "trainable", "macs", "output", *graph.labels)
-            collector.add(NotAnExpectation(setting.key, closest(setting.key, known)), Place(graph.source, setting.key_span))
+            collector.add(problems.NotAnExpectation(setting.key, closest(setting.key, known)), Place(graph.source, setting.key_span))
         elif not _holds(expected, found):
-            problem = Unexpected(setting.key, _written(expected), _written(found), _hint(setting.key, expected, found))
+            problem = problems.ExpectationFails(setting.key, _written(expected), _written(found), _hint(setting.key, expected, found))
             collector.add(problem, Place(graph.source, setting.value.span))
     return len(settings)
 

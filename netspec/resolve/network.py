@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netspec.diagnostics import Related
+from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.evaluation import ExpandsTooFar
-from netspec.diagnostics.names import MissingArguments, NoInput, UnknownParameter, Unused
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph, Node, Output
 from netspec.resolve.arguments import Binder
@@ -44,13 +42,13 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
         flow = expander.body(net.body, frame, None)
     except Overflow as overflow:
         if overflow.nodes:
-            collector.add(ExpandsTooFar(overflow.nodes, max_nodes), Place(declarations.source, overflow.span or net.name_span))
+            collector.add(problems.ExpandsTooFar(overflow.nodes, max_nodes), Place(declarations.source, overflow.span or net.name_span))
         return None
     if collector.failed and not failed_before:
         return None
     outputs = tuple(expander.steps.outputs) or _last(flow, emitter)
     if not any(n.role == "input" for n in emitter.nodes):
-        collector.add(NoInput(name), Place(declarations.source, net.name_span))
+        collector.add(problems.NoInput(name), Place(declarations.source, net.name_span))
         return None
     if not collector.failed:
         _report_unused(emitter.nodes, outputs, collector)
@@ -65,7 +63,7 @@ def _values(
     values: dict[str, Any] = {}
     for parameter, (value, place) in given.items():
         if parameter not in known:
-            collector.add(UnknownParameter(parameter, net.name, known, closest(parameter, known)), place)
+            collector.add(problems.UnknownParameter(parameter, net.name, known, closest(parameter, known)), place)
             return None
         values[parameter] = value
     for alias in aliases:
@@ -78,7 +76,7 @@ def _values(
     missing = tuple(p.name for p in net.parameters if p.default is None and p.name not in values)
     if missing:
         related = (Related(Place(frame.source, net.parameters[0].span), "give it a default, or set it from outside"),)
-        collector.add(MissingArguments(net.name, missing, ", ".join(known)), Place(frame.source, net.name_span), related)
+        collector.add(problems.MissingArguments(net.name, missing, ", ".join(known)), Place(frame.source, net.name_span), related)
         return None
     return values
 
@@ -97,4 +95,9 @@ def _report_unused(nodes: list[Node], outputs: tuple[Output, ...], collector: Co
     for node in nodes:
         if node.index not in used:
             name = node.label or ("input" if node.role == "input" else node.layer)
-            collector.add(Unused(name, node.role == "input", tuple(o.name for o in outputs if o.name != "output")), node.place, (), node.trail)
+            collector.add(
+                problems.Unused(name, node.role == "input", tuple(o.name for o in outputs if o.name != "output")),
+                node.place,
+                (),
+                node.trail,
+            )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netspec.diagnostics import Problem, Related
+from netspec.diagnostics import Problem, Related, problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.evaluation import NotBuiltYet, UnknownSection, UnknownSetting
-from netspec.diagnostics.names import DefinedTwice
 from netspec.diagnostics.text import closest
 from netspec.graph import Section
 from netspec.resolve.arguments import Binder
@@ -36,7 +34,7 @@ def check_section(
                 _not_yet(name, entry, known, source, collector)
             elif entry.key in places:
                 related = (Related(places[entry.key], "first here"),)
-                collector.add(DefinedTwice(entry.key, "setting"), Place(source, entry.key_span), related)
+                collector.add(problems.DefinedTwice(entry.key, "setting"), Place(source, entry.key_span), related)
             else:
                 places[entry.key] = Place(source, entry.key_span)
                 _set(name, entry.key, entry.value, Place(source, entry.key_span), values, collector)
@@ -53,7 +51,7 @@ def _set(section: str, key: str, expression: ast.Expression, place: Place, value
     if parameter is None:
         known = tuple(signature_of(SECTIONS[section]).by_name)
         sentence = PLANNED[section].get(key)
-        problem: Problem = _planned(sentence) if sentence else UnknownSetting(section, key, known, closest(key, known))
+        problem: Problem = _planned(sentence) if sentence else problems.UnknownSetting(section, key, known, closest(key, known))
         collector.add(problem, place)
         return False
 
@@ -73,18 +71,20 @@ def _not_yet(section: str, entry: ast.Entry, known: tuple[str, ...], source: Sou
             sentence = PLANNED_BLOCKS.get(entry.name, PLANNED[section].get(entry.name, PLANNED_BLOCKS[""]))
             collector.add(_planned(sentence), Place(source, entry.name_span))
         else:
-            collector.add(UnknownSetting(section, entry.name, known, closest(entry.name, known)), Place(source, entry.name_span))
+            collector.add(problems.UnknownSetting(section, entry.name, known, closest(entry.name, known)), Place(source, entry.name_span))
         return
     assert isinstance(entry, ast.Target)
     sentence = PLANNED[section].get(entry.keyword)
-    problem: Problem = _planned(sentence) if sentence else UnknownSetting(section, entry.keyword, known, closest(entry.keyword, known))
+    problem: Problem = (
+        _planned(sentence) if sentence else problems.UnknownSetting(section, entry.keyword, known, closest(entry.keyword, known))
+    )
     collector.add(problem, Place(source, entry.span))
 
 
-def _planned(sentence: str) -> NotBuiltYet:
+def _planned(sentence: str) -> problems.NotBuiltYet:
     """The sentences of the sections' own list: what is not built, and what to do instead."""
     what, _, instead = sentence.partition(": ")
-    return NotBuiltYet(what.removesuffix(" not built yet"), instead or None)
+    return problems.NotBuiltYet(what.removesuffix(" not built yet"), instead or None)
 
 
 def check_names(sections: tuple[ast.Section, ...], source: Source, collector: Collector) -> None:
@@ -92,4 +92,4 @@ def check_names(sections: tuple[ast.Section, ...], source: Source, collector: Co
     known = (*SECTIONS, "expect")
     for section in sections:
         if section.name not in known:
-            collector.add(UnknownSection(section.name, known, closest(section.name, known)), Place(source, section.name_span))
+            collector.add(problems.UnknownSection(section.name, known, closest(section.name, known)), Place(source, section.name_span))

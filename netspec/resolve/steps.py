@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netspec.diagnostics.evaluation import NotBuiltYet
-from netspec.diagnostics.names import BadValue, DefinedTwice, ForeignLayer, NotAStep, UnknownStep
+from netspec.diagnostics import problems
 from netspec.diagnostics.text import closest
 from netspec.graph import Output
 from netspec.layer import elsewhere, layers
@@ -39,7 +38,7 @@ class Steps:
         """``image: input(3x224x224)``"""
         expander, frame = self.expander, here.frame
         if frame.region != 0 or frame.role == "preprocess" or frame.frozen:
-            problem = NotAStep("input", "belongs to the net itself", "move it out of the braces, to the beginning of the net")
+            problem = problems.NotAStep("input", "belongs to the net itself", "move it out of the braces, to the beginning of the net")
             expander.report(frame, problem, op.span)
             return expander.labelled(here, UNKNOWN_TENSOR)
         bound = expander.bind("input", _INPUT, op.arguments, op.span, here)
@@ -47,7 +46,7 @@ class Steps:
             return expander.labelled(here, UNKNOWN_TENSOR)
         name = "input" if here.label is None else here.label
         if here.label is None and any(n.role == "input" and n.path == name for n in expander.emitter.nodes):
-            expander.report(frame, DefinedTwice(name, "input"), op.span)
+            expander.report(frame, problems.DefinedTwice(name, "input"), op.span)
             return UNKNOWN_TENSOR
         return expander.labelled(here, expander.emitter.input(frame, name, here.label, bound.arguments["shape"], op.span))
 
@@ -55,16 +54,18 @@ class Steps:
         """``output(age, gender)``, or ``output(age=head.age)`` to give a result another name"""
         expander, frame = self.expander, here.frame
         if frame.region != 0 or here.label is not None or op.body is not None:
-            expander.report(frame, NotAStep("output", "belongs to the net itself", "write output(a, b) at the end of the net"), op.span)
+            expander.report(
+                frame, problems.NotAStep("output", "belongs to the net itself", "write output(a, b) at the end of the net"), op.span
+            )
             return here.flow
         for argument in op.arguments.items if op.arguments else ():
             span = argument.value.span
             tensor = expander.value(argument.value, frame, here.flow)
             name = argument.name or frame.source.text[span.start : span.end].replace(".", "_")
             if not isinstance(tensor, Tensor):
-                expander.report(frame, BadValue("output", "each result", "a tensor", show(tensor)), argument.span)
+                expander.report(frame, problems.BadValue("output", "each result", "a tensor", show(tensor)), argument.span)
             elif any(o.name == name for o in self.outputs):
-                expander.report(frame, DefinedTwice(name, "output"), argument.span)
+                expander.report(frame, problems.DefinedTwice(name, "output"), argument.span)
             else:
                 self.outputs.append(Output(name, tensor.node))
         return here.flow
@@ -73,7 +74,7 @@ class Steps:
         """``residual { … }``: an ``add`` with the tensor that flows in as its first branch"""
         if op.body is not None:
             return self.expander.merge(layers()["add"], op, op.body, here, identity=True)
-        problem = NotAStep("residual", "needs its branch in braces", "write residual { conv(64, 3, padding=1) -> bn }")
+        problem = problems.NotAStep("residual", "needs its branch in braces", "write residual { conv(64, 3, padding=1) -> bn }")
         self.expander.report(here.frame, problem, op.span)
         return self.expander.labelled(here, UNKNOWN_TENSOR)
 
@@ -81,10 +82,10 @@ class Steps:
         """``preprocess { scale(1/255) }``: the same arithmetic in training, in prediction and in the exported file"""
         expander, frame = self.expander, here.frame
         if op.body is None or op.arguments is not None:
-            expander.report(frame, NotAStep("preprocess", "is a region", "write preprocess { scale(1/255) }"), op.span)
+            expander.report(frame, problems.NotAStep("preprocess", "is a region", "write preprocess { scale(1/255) }"), op.span)
             return here.flow
         if here.flow is None or frame.region != 0 or (here.flow.node >= 0 and expander.emitter.nodes[here.flow.node].role == "layer"):
-            problem = NotAStep("preprocess", "stands right behind an input", "move it there: it works on the raw image")
+            problem = problems.NotAStep("preprocess", "stands right behind an input", "move it there: it works on the raw image")
             expander.report(frame, problem, op.span)
             return UNKNOWN_TENSOR
         namespace = Namespace(here.label or self._free_path(frame), frame.namespace)
@@ -101,7 +102,9 @@ class Steps:
 
     def augment(self, op: ast.UseOf, here: Here) -> Tensor | None:
         """``augment { flip(horizontal) }``"""
-        self.expander.report(here.frame, NotBuiltYet("augmentation is", "take the region out to train without it"), op.reference.span)
+        self.expander.report(
+            here.frame, problems.NotBuiltYet("augmentation is", "take the region out to train without it"), op.reference.span
+        )
         return here.flow
 
     def tensor(self, op: ast.UseOf, here: Here) -> Tensor | None:
@@ -119,12 +122,12 @@ class Steps:
             return expander.labelled(here, UNKNOWN_TENSOR)
         text = frame.source.text[op.reference.span.start : op.reference.span.end]
         if not isinstance(tensor, Tensor):
-            problem = NotAStep(text, f"is {kind(tensor)}, and not a step", "a step is a layer, a block or a tensor")
+            problem = problems.NotAStep(text, f"is {kind(tensor)}, and not a step", "a step is a layer, a block or a tensor")
         elif op.arguments is not None or op.body is not None:
-            problem = NotAStep(text, "is a tensor, and takes no arguments", "join what it flows into with ->")
+            problem = problems.NotAStep(text, "is a tensor, and takes no arguments", "join what it flows into with ->")
         elif here.position > 0 or here.label is not None:
             why = "is a tensor, and a chain can only start with one"
-            problem = NotAStep(text, why, f"begin a new line with {text} ->, or merge it, as concat({text})")
+            problem = problems.NotAStep(text, why, f"begin a new line with {text} ->, or merge it, as concat({text})")
         else:
             return tensor
         expander.report(frame, problem, op.span)
@@ -137,9 +140,9 @@ class Steps:
         span = op.reference.span
         ours = elsewhere().get(name.casefold())
         if name in expander.nets:
-            expander.report(frame, NotBuiltYet(f"using a net, as `{name}`, inside another is", "write the part as a block"), span)
+            expander.report(frame, problems.NotBuiltYet(f"using a net, as `{name}`, inside another is", "write the part as a block"), span)
         elif ours is not None:
-            expander.report(frame, ForeignLayer(name, ours, str(layers()[ours].signature)), span)
+            expander.report(frame, problems.ForeignLayer(name, ours, str(layers()[ours].signature)), span)
         else:
             names = [*layers(), *self.special, *expander.blocks, *frame.scope.names()]
-            expander.report(frame, UnknownStep(name, closest(name, names)), span)
+            expander.report(frame, problems.UnknownStep(name, closest(name, names)), span)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netspec.diagnostics.reading import Unexpected
+from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import escape
 from netspec.syntax.lexer import END, Token
 
@@ -24,11 +24,11 @@ _ELSEWHERE = {
 """What cannot stand inside the innermost bracket, though the tables, which merge states, would name it."""
 
 
-def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str]) -> Unexpected:
+def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str]) -> Problem:
     """The problem of a token that none of the expected kinds fits."""
     token = tokens[index]
     kinds = {e for e in expected if e.isupper() or e in _SHOWN} - _ELSEWHERE[_innermost(tokens, index)]
-    return Unexpected(_found(token), _words(kinds), _hint(tokens, index))
+    return problems.UnexpectedToken(_found(token), _words(kinds), _hint(tokens, index))
 
 
 def _found(token: Token) -> str:
@@ -63,12 +63,24 @@ def _hint(tokens: Sequence[Token], index: int) -> str | None:
     if before is None:
         return None
     for applies, hint in (
-        (token.kind == "EQUAL" and before.kind == "NAME" and _in_braces(tokens, index), f"a label is followed by a colon: {before.text}: …"),
-        (token.kind == "COLON" and before.kind == "NAME" and not _in_braces(tokens, index), f"an argument is given with =, as {before.text}=…"),
-        (token.kind in {"NAME", "STRING"} and before.kind in {"RPAR", "NAME"} and _in_braces(tokens, index), "join steps with ->, or begin a new line"),
+        (
+            token.kind == "EQUAL" and before.kind == "NAME" and _in_braces(tokens, index),
+            f"a label is followed by a colon: {before.text}: …",
+        ),
+        (
+            token.kind == "COLON" and before.kind == "NAME" and not _in_braces(tokens, index),
+            f"an argument is given with =, as {before.text}=…",
+        ),
+        (
+            token.kind in {"NAME", "STRING"} and before.kind in {"RPAR", "NAME"} and _in_braces(tokens, index),
+            "join steps with ->, or begin a new line",
+        ),
         (token.kind in {"NUMBER", "NAME", "SIZE"} and before.kind in {"NUMBER", "SIZE"}, "put a comma between arguments"),
         (token.kind == "_NL" and before.kind == "RPAR" and after is not None and after.kind == "LBRACE", "put the { on the line before"),
-        (token.text in {"x"} and before.kind in {"LBRACE", "_NL", "__ANON_0"}, "x is the tensor that flows in already: begin with the next step"),
+        (
+            token.text in {"x"} and before.kind in {"LBRACE", "_NL", "__ANON_0"},
+            "x is the tensor that flows in already: begin with the next step",
+        ),
         (token.kind != "NAME" and token.text.isidentifier(), f"{token.text} is a word of the language, and cannot be a name"),
     ):
         if applies:

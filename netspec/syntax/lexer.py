@@ -11,18 +11,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from netspec.diagnostics import Diagnostic, Problem
-from netspec.diagnostics.reading import (
-    NAME_LENGTH,
-    NESTING,
-    NUMBER_LENGTH,
-    BadCharacter,
-    BadNumber,
-    NameTooLong,
-    TooDeep,
-    Unbalanced,
-    UnclosedString,
-)
+from netspec.diagnostics import Diagnostic, Problem, problems
+from netspec.limits import NAME_LENGTH, NESTING, NUMBER_LENGTH
 from netspec.source import Place, Source, Span
 from netspec.syntax.tables import Tables
 
@@ -34,7 +24,7 @@ _OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSERS = {"RPAR", "RSQB", "RBRACE"}
 _NO_BREAK_AFTER = {"LBRACE", "VBAR", "COMMA", _ARROW}
 _NO_BREAK_BEFORE = {"RBRACE", "VBAR", _ARROW, "ELSE", END}
-_LONG = {"NAME": (NAME_LENGTH, NameTooLong), "NUMBER": (NUMBER_LENGTH, BadNumber), "SIZE": (NUMBER_LENGTH, BadNumber)}
+_LONG = {"NAME": (NAME_LENGTH, "NameTooLong"), "NUMBER": (NUMBER_LENGTH, "BadNumber"), "SIZE": (NUMBER_LENGTH, "BadNumber")}
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _SHARE_IN_ARITHMETIC = re.compile(r"[ \t]*[A-Za-z0-9_(]")
 
@@ -70,7 +60,7 @@ def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = N
     text = source.text
     end = len(text) if end is None else end
     if forbidden := _FORBIDDEN.search(text, start, end):
-        raise LexicalError(source, BadCharacter(forbidden[0]), forbidden.start(), forbidden.end())
+        raise LexicalError(source, problems.BadCharacter(forbidden[0]), forbidden.start(), forbidden.end())
     tokens: list[Token] = []
     open_brackets: list[Token] = []
     keywords = tables.keywords
@@ -101,7 +91,7 @@ def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = N
     if position < end:
         raise _stuck(source, position)
     if open_brackets:
-        raise LexicalError(source, Unbalanced(open_brackets[-1].text), open_brackets[-1].start, open_brackets[-1].end)
+        raise LexicalError(source, problems.Unbalanced(open_brackets[-1].text), open_brackets[-1].start, open_brackets[-1].end)
     if previous == _LINE and tokens:
         tokens.pop()
     tokens.append(Token(END, "", end, end))
@@ -111,25 +101,25 @@ def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = N
 def _check_length(source: Source, kind: str, found: str, begin: int) -> None:
     limit, problem = _LONG[kind]
     if len(found) > limit:
-        raise LexicalError(source, problem(len(found)), begin, begin + len(found))
+        raise LexicalError(source, getattr(problems, problem)(len(found)), begin, begin + len(found))
 
 
 def _balance(source: Source, open_brackets: list[Token], token: Token) -> None:
     if token.kind in _OPENERS:
         open_brackets.append(token)
         if len(open_brackets) > NESTING:
-            raise LexicalError(source, TooDeep(), token.start, token.end)
+            raise LexicalError(source, problems.TooDeep(), token.start, token.end)
         return
     if not open_brackets:
-        raise LexicalError(source, Unbalanced(token.text), token.start, token.end)
+        raise LexicalError(source, problems.Unbalanced(token.text), token.start, token.end)
     opener = open_brackets.pop()
     if _OPENERS[opener.kind] != token.text:
-        raise LexicalError(source, Unbalanced(token.text, opener.text), token.start, token.end)
+        raise LexicalError(source, problems.Unbalanced(token.text, opener.text), token.start, token.end)
 
 
 def _stuck(source: Source, position: int) -> LexicalError:
     character = source.text[position]
     if character == '"':
         stop = source.text.find("\n", position)
-        return LexicalError(source, UnclosedString(), position, len(source.text) if stop < 0 else stop)
-    return LexicalError(source, BadCharacter(character), position, position + 1)
+        return LexicalError(source, problems.UnclosedString(), position, len(source.text) if stop < 0 else stop)
+    return LexicalError(source, problems.BadCharacter(character), position, position + 1)

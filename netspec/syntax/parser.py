@@ -49,7 +49,9 @@ def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
             return ast.File(source, ()), [*found, error.diagnostic]
         except SyntaxFault as fault:
             token = tokens[fault.index]
-            found.append(Diagnostic(unexpected(tokens, fault.index, fault.expected), Place(source, Span(token.start, max(token.end, token.start)))))
+            found.append(
+                Diagnostic(unexpected(tokens, fault.index, fault.expected), Place(source, Span(token.start, max(token.end, token.start))))
+            )
             shorter = _with_hole(tokens, fault.index)
             if shorter is None or len(found) >= MAX_ERRORS:
                 return ast.File(source, ()), found

@@ -6,14 +6,11 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import Final
 
-from netspec.diagnostics import failure
-from netspec.diagnostics.reading import NotUtf8, SpecIsFolder, SpecMissing, SpecTooLarge, SpecUnreadable
+from netspec.diagnostics import failure, problems
 from netspec.diagnostics.text import closest
+from netspec.limits import MAX_BYTES
 from netspec.source import Source
-
-MAX_BYTES: Final = 256 * 1024
 
 
 def read_source(path: str | Path, max_bytes: int = MAX_BYTES) -> Source:
@@ -25,7 +22,7 @@ def read_source(path: str | Path, max_bytes: int = MAX_BYTES) -> Source:
     data = sys.stdin.buffer.read(max_bytes + 1) if name == "-" else _read_file(Path(path), max_bytes)
     name = "<stdin>" if name == "-" else name
     if len(data) > max_bytes:
-        raise failure(SpecTooLarge(name, len(data), max_bytes))
+        raise failure(problems.SpecTooLarge(name, len(data), max_bytes))
     return Source(name, _decode(name, data))
 
 
@@ -34,17 +31,17 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
         information = path.stat()
         if stat.S_ISDIR(information.st_mode):
-            raise failure(SpecIsFolder(name, tuple(sorted(p.name for p in path.glob("*.net"))[:5])))
+            raise failure(problems.SpecIsFolder(name, tuple(sorted(p.name for p in path.glob("*.net"))[:5])))
         if not stat.S_ISREG(information.st_mode):
-            raise failure(SpecIsFolder(name, (), "a device or a pipe"))
+            raise failure(problems.SpecIsFolder(name, (), "a device or a pipe"))
         if information.st_size > max_bytes:
-            raise failure(SpecTooLarge(name, information.st_size, max_bytes))
+            raise failure(problems.SpecTooLarge(name, information.st_size, max_bytes))
         return path.read_bytes()
     except FileNotFoundError:
-        raise failure(SpecMissing(name, _nearby(path))) from None
+        raise failure(problems.SpecMissing(name, _nearby(path))) from None
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        raise failure(SpecUnreadable(name, reason)) from None
+        raise failure(problems.SpecUnreadable(name, reason)) from None
 
 
 def _nearby(path: Path) -> tuple[str, ...]:
@@ -62,5 +59,11 @@ def _decode(name: str, data: bytes) -> str:
     try:
         return data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        guess = "UTF-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in data[:4] else "Latin-1" if error.object[error.start] >= 0xA0 else None
-        raise failure(NotUtf8(name, error.start, guess)) from None
+        guess = (
+            "UTF-16"
+            if data[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\x00" in data[:4]
+            else "Latin-1"
+            if error.object[error.start] >= 0xA0
+            else None
+        )
+        raise failure(problems.NotUtf8(name, error.start, guess)) from None

@@ -57,7 +57,8 @@ def tables() -> Tables:
     if data.get("checksum") != crc32(grammar):
         data = generate(grammar)
     rules = tuple(
-        Rule(origin, length, name, tuple(keep), length == len(keep) == 1 and name in {"", "*"}) for origin, length, name, keep in data["rules"]
+        Rule(origin, length, name, tuple(keep), length == len(keep) == 1 and name in {"", "*"})
+        for origin, length, name, keep in data["rules"]
     )
     return Tables(data["states"], data["starts"], data["ends"], rules, data["tokens"], data["keywords"])
 

@@ -1,0 +1,30 @@
+"""``netspec eval``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netspec.cli.options import Device, Json
+from netspec.cli.terminal import show_json
+
+EXAMPLE = "Example: netspec eval runs/MnistConvnet-1 --data examples/mnist/mnist.npz"
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)]
+Data = Annotated[Path, typer.Option("--data", help="A folder of images, with a folder for each class, or an .npz.", show_default=False)]
+Split = Annotated[str | None, typer.Option("--split", metavar="NAME", help="train, val or test; test if left out.", show_default=False)]
+
+
+def command(model: Model, data: Data, split: Split = None, json: Json = False, device: Device = "auto") -> None:
+    """How good a trained model is: accuracy, loss, and each class."""
+    from rich.console import Console
+
+    from netspec.predict import evaluate
+    from netspec.report.tables import show_evaluation
+
+    found = evaluate(model, data, split=split, device=device)
+    if json:
+        show_json(found.model_dump(mode="json"))
+    else:
+        show_evaluation(Console(), found)

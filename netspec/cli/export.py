@@ -1,0 +1,72 @@
+"""``netspec export``"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from netspec.cli.options import Json, Net, Set, compiled
+from netspec.cli.terminal import show_json
+
+if TYPE_CHECKING:
+    from netspec.graph import Graph
+
+EXAMPLE = "Example: netspec export runs/MnistConvnet-1 --onnx digits.onnx"
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a .net file with --weights.", show_default=False)]
+Onnx = Annotated[bool, typer.Option("--onnx", help="Export to ONNX; a name that ends in .onnx may follow, and is where to.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; NAME.onnx if left out.", show_default=False)]
+Weights = Annotated[Path | None, typer.Option("--weights", help="A weights file for the net: .safetensors, .pth or .npz.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+
+
+def command(
+    model: Model, onnx: Onnx = False, out: Out = None, weights: Weights = None, force: Force = False, set_: Set = [], net: Net = None, json: Json = False
+) -> None:
+    """Write a net and its weights as one ONNX file, with preprocessing and class names inside, checked against PyTorch."""
+    from dataclasses import asdict
+
+    from netspec.backends.onnx import export
+
+    if not onnx:
+        raise typer.BadParameter("say to which format: --onnx", param_hint="--onnx")
+    graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(model, weights, set_, net)
+    target = out or Path(f"{model.resolve().name if model.is_dir() else model.stem}.onnx")
+    report = export(graph, tensors, target, classes=classes, force=force)
+    if json:
+        show_json(asdict(report))
+        return
+    typer.echo(
+        f"wrote {target}: {report.bytes:,} bytes, opset {report.opset}, IR version {report.ir_version}; "
+        f"differs from PyTorch by at most {report.max_rel:.1e} of the largest output"
+    )
+
+
+def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] | None]:
+    from netspec.backends.torch.weights import check_weights, read_file
+    from netspec.train import load_run
+
+    run = load_run(folder)
+    path = run.folder.weights()
+    file = read_file(path, run.graph)
+    check_weights(run.graph, file.tensors, str(path))
+    return run.graph, file.tensors, run.record.classes
+
+
+def _from_spec(spec: Path, weights: Path | None, set_: list[str], net: str | None) -> tuple[Graph, Mapping[str, Any], None]:
+    graph = compiled(spec, set_, net)
+    if weights is not None:
+        from netspec.backends.torch.weights import check_weights, read_weights
+
+        tensors = read_weights(weights, graph)
+        check_weights(graph, tensors, str(weights))
+        return graph, tensors, None
+    import torch
+
+    from netspec.backends.torch import build
+
+    typer.echo("note: no weights given, so the file gets fresh random ones; train first, or name some with --weights", err=True)
+    torch.manual_seed(0)
+    return graph, build(graph).state_dict(), None

@@ -1,0 +1,60 @@
+"""``netspec layers``"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from netspec.cli.options import Json
+from netspec.cli.terminal import show_json
+from netspec.diagnostics import failure, problems
+from netspec.diagnostics.text import closest
+from netspec.layer import Layer, elsewhere, layers
+
+EXAMPLE = "Example: netspec layers conv"
+Name = Annotated[str | None, typer.Argument(metavar="[LAYER]", help="A layer, by its name here or elsewhere; all of them if left out.")]
+
+
+def command(name: Name = None, json: Json = False) -> None:
+    """The catalogue of layers, or all about one of them."""
+    if name is None:
+        if json:
+            show_json([_data(known) for known in layers().values()])
+        else:
+            typer.echo(_catalogue())
+        return
+    known = layers().get(name) or layers().get(elsewhere().get(name.casefold(), ""))
+    if known is None:
+        raise failure(problems.UnknownLayer(name, closest(name, layers())))
+    if json:
+        show_json(_data(known))
+    else:
+        typer.echo(_page(known))
+
+
+def _catalogue() -> str:
+    lines = []
+    for family in dict.fromkeys(known.family for known in layers().values()):
+        lines.append(family)
+        lines += [f"  {known.name:<18} {_first(known)}" for known in layers().values() if known.family == family]
+    return "\n".join(lines)
+
+
+def _first(known: Layer) -> str:
+    return known.doc.strip().splitlines()[0]
+
+
+def _page(known: Layer) -> str:
+    lines = [line.removeprefix("    ") for line in known.doc.strip().splitlines()]
+    names = f"\n\nElsewhere: {', '.join(known.elsewhere)}" if known.elsewhere else ""
+    inputs = "tensors..., " if known.is_merge else ""
+    return f"{known.name}({inputs}{known.signature})\n\n" + "\n".join(lines) + names
+
+
+def _data(known: Layer) -> dict[str, object]:
+    arguments = [
+        {"name": p.name, "accepts": p.kind.describe(), "required": p.required, "default": None if p.required else p.default}
+        for p in known.signature.parameters
+    ]
+    return {"name": known.name, "family": known.family, "merge": known.is_merge, "arguments": arguments, "elsewhere": list(known.elsewhere), "doc": known.doc}

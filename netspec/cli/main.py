@@ -1,0 +1,92 @@
+"""The program's entry: one module a command, loaded when it is called; and what happens to whatever goes wrong."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import typer
+
+from netspec.cli.terminal import crash, fail
+from netspec.diagnostics import Exit, NetspecError
+
+COMMANDS: Final = ("check", "summary", "render", "new", "train", "eval", "predict", "export", "layers", "explain")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its code."""
+    gc.disable()  # a command reads, compiles and ends; those that go on switch it on again
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; gives the exit code."""
+    try:
+        return _run(arguments)
+    except NetspecError as error:
+        return fail(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ENVIRONMENT
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Exception as error:
+        return crash(error)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(_app(next((a for a in arguments if a in COMMANDS), None)))
+    try:
+        result = command.main(_with_target(arguments), prog_name="netspec", standalone_mode=False)
+    except Exception as error:
+        code = getattr(error, "exit_code", None)  # usage errors of the command line's own library
+        if code is None or not hasattr(error, "show"):
+            raise
+        error.show()
+        return int(code)
+    return result if isinstance(result, int) else Exit.FINE
+
+
+def _with_target(arguments: Sequence[str]) -> list[str]:
+    """``--onnx NAME.onnx`` as ``--onnx --out NAME.onnx``: options with a value that may be left out are none of Typer's."""
+    found = list(arguments)
+    for i in range(len(found) - 1, 0, -1):
+        if found[i - 1] == "--onnx" and found[i].endswith(".onnx"):
+            found.insert(i, "--out")
+    return found
+
+
+def _app(wanted: str | None) -> typer.Typer:
+    """The commands: only the one that is wanted, where that is known, with all that its options need."""
+    app = typer.Typer(
+        name="netspec",
+        help="Describe a vision network in a short text file; get everything else from it.",
+        epilog="`netspec new lenet5.net` writes a first spec; `netspec check lenet5.net` says what it is.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_version)
+    for name in (wanted,) if wanted else COMMANDS:
+        command: Callable[..., Any] = importlib.import_module(f"netspec.cli.{name}").command
+        app.command(name, epilog=getattr(importlib.import_module(f"netspec.cli.{name}"), "EXAMPLE", None))(command)
+    return app
+
+
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
+    if version:
+        from netspec import __version__
+
+        typer.echo(f"netspec {__version__}")
+        raise typer.Exit
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Arguments and options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netspec.limits import MAX_BYTES, MAX_NODES
+
+if TYPE_CHECKING:
+    from netspec.graph import Graph
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A .net file, or - for standard input.", show_default=False)]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the net (classes=5) or a setting (train.epochs=3).", show_default=False),
+]
+Net = Annotated[str | None, typer.Option("--net", metavar="NAME", help="Which net of the file; the first if left out.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+MaxNodes = Annotated[int, typer.Option("--max-nodes", min=1, help="Layers allowed once blocks and loops are written out.")]
+MaxBytes = Annotated[int, typer.Option("--max-bytes", min=1, help="Size allowed of a spec.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps, or auto for the best there is.")]
+NODES = MAX_NODES
+BYTES = MAX_BYTES
+
+
+def settings(assignments: list[str]) -> dict[str, str]:
+    """``NAME=VALUE`` pairs by name; raises a usage error for anything else."""
+    found = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name or not value:
+            raise typer.BadParameter(f"{assignment!r} is not NAME=VALUE, as classes=5", param_hint="--set")
+        found[name.strip()] = value
+    return found
+
+
+def compiled(spec: Path, assignments: list[str], net: str | None, max_nodes: int = MAX_NODES, max_bytes: int = MAX_BYTES) -> Graph:
+    """The graph of a spec as the command line describes it."""
+    from netspec.compiler import Limits, load
+
+    return load(spec, net=net, settings=settings(assignments), limits=Limits(max_bytes, max_nodes))

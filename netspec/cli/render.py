@@ -1,0 +1,34 @@
+"""``netspec render``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netspec.cli.options import BYTES, NODES, MaxBytes, MaxNodes, Net, Set, Spec, compiled
+
+EXAMPLE = "Example: netspec render googlenet.net -o inception.svg --only inception3a"
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="The picture to write: .svg, .png, .pdf or .dot; NAME.svg if left out.", show_default=False)
+]
+Only = Annotated[str | None, typer.Option("--only", metavar="PATH", help="Draw one labelled part alone, as layer1.", show_default=False)]
+
+
+def command(
+    spec: Spec,
+    out: Out = None,
+    only: Only = None,
+    set_: Set = [],
+    net: Net = None,
+    max_nodes: MaxNodes = NODES,
+    max_bytes: MaxBytes = BYTES,
+) -> None:
+    """Draw a net: regions and blocks as boxes, shapes on the arrows, frozen parts tinted."""
+    from netspec.backends.dot import render
+
+    graph = compiled(spec, set_, net, max_nodes, max_bytes)
+    target = out or Path(f"{'net' if str(spec) == '-' else spec.stem}.svg")
+    render(graph, target, only=only)
+    typer.echo(f"drew {target}")

@@ -1,0 +1,69 @@
+"""What every command shows in the same way: errors, JSON, crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Exit, NetspecError
+
+
+def fail(error: NetspecError) -> int:
+    """Print what is wrong; gives the exit code."""
+    show_diagnostics(error.diagnostics)
+    return int(error.exit)
+
+
+def show_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
+    """Diagnostics on standard error, a count behind them where there are several."""
+    from netspec.diagnostics.render import render
+    from netspec.diagnostics.text import plural
+
+    errors = sum(d.is_error for d in diagnostics)
+    print(render(diagnostics, color=colorful(sys.stderr)), end="", file=sys.stderr)
+    if errors > 1:
+        print(f"\n{plural(errors, 'error')}", file=sys.stderr)
+
+
+def colorful(stream: Any) -> bool:
+    """Whether to colour: on a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return bool(stream.isatty()) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def show_json(data: Any) -> None:
+    """Data for programs on standard output."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def crash(error: Exception) -> int:
+    """A bug of ours, or an error of the system that nobody foresaw: a line, and for a bug a report file."""
+    from netspec.diagnostics.text import escape
+
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f" {escape(str(error.filename))}" if error.filename else ""
+        print(f"error[N950]: the system refused{where}: {error.strerror}", file=sys.stderr)
+        return Exit.ENVIRONMENT
+    path = _report(error)
+    print(f"error: a bug in netspec: {type(error).__name__}: {escape(str(error))[:200]}", file=sys.stderr)
+    print(f"  = help: please report it with the file {path}" if path else "  = help: please report it", file=sys.stderr)
+    return Exit.BUG
+
+
+def _report(error: Exception) -> Path | None:
+    """Where the traceback was written, or ``None`` where it could not be."""
+    import platform
+    import tempfile
+    import traceback
+
+    from netspec import __version__
+
+    text = f"netspec {__version__}, Python {platform.python_version()}, {platform.platform()}\n{' '.join(sys.argv[1:])}\n\n"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="netspec-report-", suffix=".txt", delete=False) as file:
+            file.write(text + "".join(traceback.format_exception(error)))
+            return Path(file.name)
+    except OSError:
+        return None

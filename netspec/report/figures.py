@@ -1,0 +1,97 @@
+"""Figures of a graph as text and as data: what `check` and `summary` show. Neither torch nor any other heavy library is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netspec.graph import Graph, Node
+from netspec.layer import layers
+from netspec.shape import show as show_shape
+from netspec.values import show
+
+
+def macs(count: int) -> str:
+    """``4.089 GMACs``: four digits and a scale."""
+    for scale, prefix in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= scale:
+            return f"{count / scale:.4g} {prefix}MACs"
+    return f"{count} MACs"
+
+
+def outline(graph: Graph) -> dict[str, Any]:
+    """A net in figures. Shapes are lists, without the batch; MACs are of one sample."""
+    return {
+        "name": graph.name,
+        "parameters": graph.parameters,
+        "trainable": graph.trainable,
+        "macs": graph.macs,
+        "layers": len(graph.layers),
+        "inputs": {n.path: list(n.output) for n in graph.inputs},
+        "outputs": {name: list(shape) for name, shape in graph.output_shapes().items()},
+        "settings": dict(graph.settings),
+        "expectations": graph.expectations,
+    }
+
+
+def rows(graph: Graph) -> list[dict[str, Any]]:
+    """Every layer in figures, in order."""
+    return [
+        {
+            "path": n.path,
+            "layer": n.layer,
+            "arguments": dict(n.arguments),
+            "inputs": [graph.nodes[i].path for i in n.inputs],
+            "output": list(n.output),
+            "parameters": n.facts.parameters,
+            "macs": n.facts.macs,
+            "frozen": n.frozen,
+        }
+        for n in graph.layers
+    ]
+
+
+def written(node: Node) -> str:
+    """A layer as its author would write it, defaults left out: ``conv(64, 7, stride=2)``."""
+    if node.role == "input":
+        return f"input({show_shape(node.output)})"
+    signature = layers()[node.layer].signature
+    parts = []
+    for parameter in signature.parameters:
+        value = node.arguments[parameter.name]
+        if parameter.required:
+            parts.append(show(value))
+        elif value != parameter.default:
+            parts.append(f"{parameter.name}={show(value)}")
+    return f"{node.layer}({', '.join(parts)})" if parts else node.layer
+
+
+def table(graph: Graph) -> str:
+    """The net as a table: path, layer, output, parameters and MACs of each layer, and the sums."""
+    head = ("path", "layer", "output", "parameters", "MACs")
+    body = [
+        (
+            n.path,
+            written(n),
+            show_shape(n.output),
+            _figure(n.facts.parameters) + (" *" if n.frozen and n.facts.parameters else ""),
+            _figure(n.facts.macs),
+        )
+        for n in graph.nodes
+    ]
+    total = ("", f"{len(graph.layers)} layers", "", f"{graph.parameters:,}", f"{graph.macs:,}")
+    widths = [max(len(row[i]) for row in (head, *body, total)) for i in range(5)]
+    rule = "-" * (sum(widths) + 8)
+    lines = [_line(head, widths), rule, *(_line(row, widths) for row in body), rule, _line(total, widths)]
+    if graph.trainable != graph.parameters:
+        lines.append(f"* frozen: {graph.trainable:,} of {graph.parameters:,} parameters are trainable")
+    return "\n".join(lines)
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    left = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
+    right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
+    return "  ".join([*left, *right]).rstrip()
+
+
+def _figure(count: int) -> str:
+    return f"{count:,}" if count else ""
