@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from netspec.backends.dot import render
-    from netspec.backends.onnx import export
+    from netspec.backends.onnx.export import export
     from netspec.backends.torch import build
     from netspec.compiler import load
     from netspec.diagnostics import Diagnostic, NetspecError

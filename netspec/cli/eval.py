@@ -11,7 +11,9 @@ from netspec.cli.options import Device, Json
 from netspec.cli.terminal import show_json
 
 EXAMPLE = "Example: netspec eval runs/MnistConvnet-1 --data examples/mnist/mnist.npz"
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)
+]
 Data = Annotated[Path, typer.Option("--data", help="A folder of images, with a folder for each class, or an .npz.", show_default=False)]
 Split = Annotated[str | None, typer.Option("--split", metavar="NAME", help="train, val or test; test if left out.", show_default=False)]
 

@@ -18,12 +18,21 @@ EXAMPLE = "Example: netspec export runs/MnistConvnet-1 --onnx digits.onnx"
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a .net file with --weights.", show_default=False)]
 Onnx = Annotated[bool, typer.Option("--onnx", help="Export to ONNX; a name that ends in .onnx may follow, and is where to.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; NAME.onnx if left out.", show_default=False)]
-Weights = Annotated[Path | None, typer.Option("--weights", help="A weights file for the net: .safetensors, .pth or .npz.", show_default=False)]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="A weights file for the net: .safetensors, .pth or .npz.", show_default=False)
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
 def command(
-    model: Model, onnx: Onnx = False, out: Out = None, weights: Weights = None, force: Force = False, set_: Set = [], net: Net = None, json: Json = False
+    model: Model,
+    onnx: Onnx = False,
+    out: Out = None,
+    weights: Weights = None,
+    force: Force = False,
+    set_: Set = None,
+    net: Net = None,
+    json: Json = False,
 ) -> None:
     """Write a net and its weights as one ONNX file, with preprocessing and class names inside, checked against PyTorch."""
     from dataclasses import asdict
@@ -55,7 +64,7 @@ def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] |
     return run.graph, file.tensors, run.record.classes
 
 
-def _from_spec(spec: Path, weights: Path | None, set_: list[str], net: str | None) -> tuple[Graph, Mapping[str, Any], None]:
+def _from_spec(spec: Path, weights: Path | None, set_: list[str] | None, net: str | None) -> tuple[Graph, Mapping[str, Any], None]:
     graph = compiled(spec, set_, net)
     if weights is not None:
         from netspec.backends.torch.weights import check_weights, read_weights

@@ -57,4 +57,11 @@ def _data(known: Layer) -> dict[str, object]:
         {"name": p.name, "accepts": p.kind.describe(), "required": p.required, "default": None if p.required else p.default}
         for p in known.signature.parameters
     ]
-    return {"name": known.name, "family": known.family, "merge": known.is_merge, "arguments": arguments, "elsewhere": list(known.elsewhere), "doc": known.doc}
+    return {
+        "name": known.name,
+        "family": known.family,
+        "merge": known.is_merge,
+        "arguments": arguments,
+        "elsewhere": list(known.elsewhere),
+        "doc": known.doc,
+    }

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import typer
-
 from netspec.cli.terminal import crash, fail
 from netspec.diagnostics import Exit, NetspecError
 
@@ -41,6 +39,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if len(arguments) == 2 and arguments[0] == "check" and not arguments[1].startswith("-"):
+        from netspec.cli.checking import check
+
+        return check(arguments[1])
+    import typer
+
     command = typer.main.get_command(_app(next((a for a in arguments if a in COMMANDS), None)))
     try:
         result = command.main(_with_target(arguments), prog_name="netspec", standalone_mode=False)
@@ -62,8 +66,17 @@ def _with_target(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def _app(wanted: str | None) -> typer.Typer:
-    """The commands: only the one that is wanted, where that is known, with all that its options need."""
+def _app(wanted: str | None) -> Any:
+    """The commands as a Typer application: only the one that is wanted, where that is known, with all that its options need."""
+    import typer
+
+    def version(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
+        if version:
+            from netspec import __version__
+
+            typer.echo(f"netspec {__version__}")
+            raise typer.Exit
+
     app = typer.Typer(
         name="netspec",
         help="Describe a vision network in a short text file; get everything else from it.",
@@ -73,19 +86,11 @@ def _app(wanted: str | None) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback()(_version)
+    app.callback(invoke_without_command=True)(version)
     for name in (wanted,) if wanted else COMMANDS:
         command: Callable[..., Any] = importlib.import_module(f"netspec.cli.{name}").command
         app.command(name, epilog=getattr(importlib.import_module(f"netspec.cli.{name}"), "EXAMPLE", None))(command)
     return app
-
-
-def _version(version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)) -> None:
-    if version:
-        from netspec import __version__
-
-        typer.echo(f"netspec {__version__}")
-        raise typer.Exit
 
 
 if __name__ == "__main__":

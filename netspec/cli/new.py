@@ -13,7 +13,9 @@ from netspec.diagnostics.text import closest, plural
 
 EXAMPLE = "Example: netspec new pets.net --from resnet18"
 Target = Annotated[Path, typer.Argument(metavar="SPEC", help="The file to write.", show_default=False)]
-From = Annotated[str | None, typer.Option("--from", metavar="NAME", help="Which spec of the library to begin with; a list if it is unknown.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="NAME", help="Which spec of the library to begin with; a list if it is unknown.")
+]
 
 
 def command(target: Target, from_: From = None) -> None:

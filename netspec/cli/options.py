@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A .net file, or - for standard input.", show_default=False)]
 Set = Annotated[
-    list[str],
-    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the net (classes=5) or a setting (train.epochs=3).", show_default=False),
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Set a parameter of the net (classes=5) or a setting (train.epochs=3).", show_default=False
+    ),
 ]
 Net = Annotated[str | None, typer.Option("--net", metavar="NAME", help="Which net of the file; the first if left out.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -26,10 +28,10 @@ NODES = MAX_NODES
 BYTES = MAX_BYTES
 
 
-def settings(assignments: list[str]) -> dict[str, str]:
+def settings(assignments: list[str] | None) -> dict[str, str]:
     """``NAME=VALUE`` pairs by name; raises a usage error for anything else."""
     found = {}
-    for assignment in assignments:
+    for assignment in assignments or ():
         name, equals, value = assignment.partition("=")
         if not equals or not name or not value:
             raise typer.BadParameter(f"{assignment!r} is not NAME=VALUE, as classes=5", param_hint="--set")
@@ -37,7 +39,7 @@ def settings(assignments: list[str]) -> dict[str, str]:
     return found
 
 
-def compiled(spec: Path, assignments: list[str], net: str | None, max_nodes: int = MAX_NODES, max_bytes: int = MAX_BYTES) -> Graph:
+def compiled(spec: Path, assignments: list[str] | None, net: str | None, max_nodes: int = MAX_NODES, max_bytes: int = MAX_BYTES) -> Graph:
     """The graph of a spec as the command line describes it."""
     from netspec.compiler import Limits, load
 

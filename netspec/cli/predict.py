@@ -11,7 +11,9 @@ from netspec.cli.options import Device, Json
 from netspec.cli.terminal import show_json
 
 EXAMPLE = "Example: netspec predict runs/MnistConvnet-1 examples/mnist/digits"
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)
+]
 Files = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files, or folders of them.", show_default=False)]
 Top = Annotated[int, typer.Option("--top", min=1, help="How many classes to name for each image.")]
 

@@ -11,7 +11,8 @@ from netspec.cli.options import BYTES, NODES, MaxBytes, MaxNodes, Net, Set, Spec
 
 EXAMPLE = "Example: netspec render googlenet.net -o inception.svg --only inception3a"
 Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="The picture to write: .svg, .png, .pdf or .dot; NAME.svg if left out.", show_default=False)
+    Path | None,
+    typer.Option("--out", "-o", help="The picture to write: .svg, .png, .pdf or .dot; NAME.svg if left out.", show_default=False),
 ]
 Only = Annotated[str | None, typer.Option("--only", metavar="PATH", help="Draw one labelled part alone, as layer1.", show_default=False)]
 
@@ -20,7 +21,7 @@ def command(
     spec: Spec,
     out: Out = None,
     only: Only = None,
-    set_: Set = [],
+    set_: Set = None,
     net: Net = None,
     max_nodes: MaxNodes = NODES,
     max_bytes: MaxBytes = BYTES,

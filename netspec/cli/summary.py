@@ -12,7 +12,7 @@ EXAMPLE = "Example: netspec summary resnet50.net"
 
 
 def command(
-    spec: Spec, set_: Set = [], net: Net = None, json: Json = False, max_nodes: MaxNodes = NODES, max_bytes: MaxBytes = BYTES
+    spec: Spec, set_: Set = None, net: Net = None, json: Json = False, max_nodes: MaxNodes = NODES, max_bytes: MaxBytes = BYTES
 ) -> None:
     """Every layer with its path, output shape, parameters and multiply-accumulates."""
     graph = compiled(spec, set_, net, max_nodes, max_bytes)

@@ -9,6 +9,7 @@ from netspec.layers._spatial import extent, rank_of
 from netspec.lowering import TorchCall, W, X, nn, op
 from netspec.shape import Shape, same_padding, windows
 from netspec.signature import Boolean, ConvPadding, Count, Spatial
+from netspec.values import Word
 
 
 @layer("Conv1D", "Conv2D", "Conv3D", "Conv1d", "Conv2d", "Conv3d", "Convolution", "Convolution2D", "convolution2dLayer")
@@ -64,12 +65,12 @@ def conv(
     )  # fmt: skip
 
 
-def _padding(x: Shape, kernel: Shape, stride: Shape, padding: int | tuple[int, ...], dilation: Shape) -> tuple[Shape, Shape]:
+def _padding(x: Shape, kernel: Shape, stride: Shape, padding: int | tuple[int, ...] | Word, dilation: Shape) -> tuple[Shape, Shape]:
     """Zeros before and after each axis."""
     if padding == "same":
         pairs = [same_padding(*axis) for axis in zip(x[1:], kernel, stride, dilation, strict=True)]
         return tuple(b for b, _ in pairs), tuple(a for _, a in pairs)
-    both = extent(0 if padding == "valid" else padding, x, "padding")
+    both = extent(0 if isinstance(padding, Word) else padding, x, "padding")
     return both, both
 
 

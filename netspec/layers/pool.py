@@ -14,8 +14,8 @@ def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, 
     window = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
         raise Reject(problems.PoolPadding(padding, kernel), at="padding")
-    axes = zip(x[1:], kernel, stride, padding, padding, dilation, strict=True)
-    space = tuple(windows(*axis, ceil) for axis in axes)
+    axes = zip(x[1:], kernel, stride, padding, dilation, strict=True)
+    space = tuple(windows(n, k, s, p, p, d, ceil) for n, k, s, p, d in axes)
     if min(space) < 1:
         raise Reject(problems.DoesNotFit(layer, x, tuple(n + 2 * p for n, p in zip(x[1:], padding, strict=True)), window), at="kernel")
     starts = (range(-p, 0, s)[:count] for p, s, count in zip(padding, stride, space, strict=True))

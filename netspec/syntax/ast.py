@@ -2,69 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, dataclass_transform
+from dataclasses import dataclass, fields
+from typing import Any
 
 from netspec.source import Source, Span
 
-node = dataclass_transform(frozen_default=True, eq_default=False)(dataclass(frozen=True, slots=True, eq=False))
-"""Frozen, with slots, equal only to itself: comparing trees is nobody's business, and each generated method costs a start 0.1 ms."""
+
+class Node:
+    """What all have in common: they show themselves by their fields, and are equal only to themselves.
+
+    Comparing trees is nobody's business, and each method that a dataclass generates costs every start 0.1 ms.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in fields(self))})"  # type: ignore[arg-type]
+
 
 # ---- expressions
 
 
-@node
-class Literal:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Literal(Node):
     """A number, string, size or truth value; ``value`` is of the matching type of :mod:`netspec.values`."""
 
     value: Any
     span: Span
 
 
-@node
-class SymbolicSize:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SymbolicSize(Node):
     """``3xHxW``: a size with axes left open."""
 
     text: str
     span: Span
 
 
-@node
-class Name:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Name(Node):
     name: str
     span: Span
 
 
-@node
-class Flow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Flow(Node):
     """``x``, the tensor that flows in."""
 
     span: Span
 
 
-@node
-class Attribute:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Attribute(Node):
     value: Expression
     name: str
     span: Span
 
 
-@node
-class Slice:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Slice(Node):
     start: Expression | None
     stop: Expression | None
     span: Span
 
 
-@node
-class Index:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Index(Node):
     value: Expression
     index: Expression | Slice
     span: Span
 
 
-@node
-class Argument:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Argument(Node):
     """``3`` or ``stride=2``; ``name_span`` is the name's own place."""
 
     name: str | None
@@ -73,42 +83,42 @@ class Argument:
     span: Span
 
 
-@node
-class Arguments:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Arguments(Node):
     items: tuple[Argument, ...]
     span: Span
 
 
-@node
-class Call:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Call(Node):
     function: Expression
     arguments: Arguments
     span: Span
 
 
-@node
-class ListLiteral:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ListLiteral(Node):
     items: tuple[Expression, ...]
     span: Span
 
 
-@node
-class Unary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Unary(Node):
     operator: str
     operand: Expression
     span: Span
 
 
-@node
-class Binary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Binary(Node):
     operator: str
     left: Expression
     right: Expression
     span: Span
 
 
-@node
-class Conditional:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Conditional(Node):
     then: Expression
     condition: Expression
     otherwise: Expression
@@ -121,24 +131,24 @@ Reference = Name | Attribute | Index
 # ---- what flows
 
 
-@node
-class Hole:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Hole(Node):
     """What could not be read and has been reported; ``names`` are those it would have defined."""
 
     names: tuple[str, ...]
     span: Span
 
 
-@node
-class Label:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Label(Node):
     """``stem:`` or ``"layer{i + 1}":``; parts are text and, between braces, expressions."""
 
     parts: tuple[str | Expression, ...]
     span: Span
 
 
-@node
-class UseOf:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class UseOf(Node):
     """A layer, block, net or tensor named in a chain, perhaps with arguments, perhaps with a body of branches."""
 
     reference: Reference
@@ -147,36 +157,36 @@ class UseOf:
     span: Span
 
 
-@node
-class Region:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Region(Node):
     body: Body
     span: Span
 
 
-@node
-class Frozen:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Frozen(Node):
     operation: Operation
     span: Span
 
 
-@node
-class If:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class If(Node):
     condition: Expression
     then: Body
     otherwise: Body | If | None
     span: Span
 
 
-@node
-class For:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class For(Node):
     variable: str
     iterable: Expression
     body: Body
     span: Span
 
 
-@node
-class Repeat:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Repeat(Node):
     count: Expression
     body: Body
     span: Span
@@ -185,21 +195,21 @@ class Repeat:
 Operation = UseOf | Region | Frozen | If | For | Repeat
 
 
-@node
-class Step:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Step(Node):
     label: Label | None
     operation: Operation
     span: Span
 
 
-@node
-class Chain:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Chain(Node):
     steps: tuple[Step, ...]
     span: Span
 
 
-@node
-class Let:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Let(Node):
     name: str
     value: Expression
     span: Span
@@ -208,14 +218,14 @@ class Let:
 Statement = Chain | Let | Hole
 
 
-@node
-class Branch:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Branch(Node):
     statements: tuple[Statement, ...]
     span: Span
 
 
-@node
-class Body:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Body(Node):
     """Statements, or the branches of a merge; one of the two is empty."""
 
     statements: tuple[Statement, ...]
@@ -226,22 +236,22 @@ class Body:
 # ---- a file
 
 
-@node
-class Parameter:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Parameter(Node):
     name: str
     default: Expression | None
     span: Span
 
 
-@node
-class Use:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Use(Node):
     name: str
     path: str
     span: Span
 
 
-@node
-class Net:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Net(Node):
     name: str
     parameters: tuple[Parameter, ...]
     body: Body
@@ -249,8 +259,8 @@ class Net:
     span: Span
 
 
-@node
-class NetAlias:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NetAlias(Node):
     """``net B = A(depths=[3, 8, 36, 3])``."""
 
     name: str
@@ -261,8 +271,8 @@ class NetAlias:
     span: Span
 
 
-@node
-class Block:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Block(Node):
     name: str
     parameters: tuple[Parameter, ...]
     body: Body
@@ -271,8 +281,8 @@ class Block:
     span: Span
 
 
-@node
-class Setting:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Setting(Node):
     """``key = value`` in a section."""
 
     key: str
@@ -281,8 +291,8 @@ class Setting:
     span: Span
 
 
-@node
-class Target:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Target(Node):
     """``target label = class`` in a section."""
 
     keyword: str
@@ -291,8 +301,8 @@ class Target:
     span: Span
 
 
-@node
-class Subsection:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Subsection(Node):
     name: str
     entries: tuple[Entry, ...]
     name_span: Span
@@ -302,8 +312,8 @@ class Subsection:
 Entry = Setting | Target | Subsection | Hole
 
 
-@node
-class Section:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Section(Node):
     """``train { … }``; ``subject`` names the net it is of, where it is not the first of the file."""
 
     name: str
@@ -316,7 +326,7 @@ class Section:
 Item = Use | Net | NetAlias | Block | Section | Hole
 
 
-@node
-class File:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class File(Node):
     source: Source
     items: tuple[Item, ...]

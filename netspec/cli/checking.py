@@ -1,0 +1,57 @@
+"""The work of ``netspec check``, apart from its options: an editor runs it at every pause in typing, and can do without Typer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from netspec.cli.terminal import show_json
+from netspec.compiler import Limits, compile_source
+from netspec.diagnostics import NetspecError
+from netspec.diagnostics.text import plural
+from netspec.graph import Graph
+from netspec.limits import MAX_BYTES, MAX_NODES
+from netspec.report.figures import macs, outline
+from netspec.shape import show
+from netspec.syntax.read import read_source
+
+
+def check(
+    spec: str | Path,
+    settings: Mapping[str, str] | None = None,
+    net: str | None = None,
+    json: bool = False,
+    max_nodes: int = MAX_NODES,
+    max_bytes: int = MAX_BYTES,
+) -> int:
+    """Compile every net of a file, or the one that is named, and print what it comes to; gives the exit code."""
+    limits = Limits(max_bytes, max_nodes)
+    try:
+        graphs = compile_source(read_source(spec, max_bytes), net=net, settings=settings, limits=limits, every=net is None)
+    except NetspecError as error:
+        if not json:
+            raise
+        from netspec.diagnostics.render import as_data
+
+        show_json({"ok": False, "diagnostics": [as_data(d) for d in error.diagnostics]})
+        return int(error.exit)
+    if json:
+        show_json({"ok": True, **outline(graphs[0]), "nets": [outline(g) for g in graphs]})
+    else:
+        print("\n".join(map(_sentences, graphs)))
+    return 0
+
+
+def _sentences(graph: Graph) -> str:
+    shapes = [f"{n.path} {show(n.output)}" for n in graph.inputs]
+    results = [f"{name} {show(shape)}" for name, shape in graph.output_shapes().items()]
+    trainable = "" if graph.trainable == graph.parameters else f", {graph.trainable:,} of them trainable"
+    lines = [
+        f"{graph.name}: {', '.join(shapes)} -> {', '.join(results)}",
+        f"  {plural(graph.parameters, 'parameter')}{trainable}, {macs(graph.macs)}, {plural(len(graph.layers), 'layer')}",
+    ]
+    if graph.expectations is None:
+        lines.append("  expectations of the file not checked, since parameters were set")
+    elif graph.expectations:
+        lines.append(f"  {plural(graph.expectations, 'expectation')} {'holds' if graph.expectations == 1 else 'hold'}")
+    return "\n".join(lines)
