@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files written whole or not at all, and read without surprises."""
 
 import contextlib
 import os
@@ -6,11 +6,28 @@ import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from netspec.diagnostics import failure
-from netspec.diagnostics.models import CannotWrite, TargetNotAFile
+from netspec.diagnostics.models import CannotRead, CannotWrite, TargetNotAFile
 
 Chunk = bytes | bytearray | memoryview
+
+
+def open_regular(name: str) -> BinaryIO:
+    """A regular file opened to be read. Anything else, as a pipe or a device, could wait or flow for ever.
+
+    Raises a :class:`~netspec.diagnostics.NetspecError` N801.
+    """
+    try:
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        raise failure(CannotRead(name, getattr(error, "strerror", None) or str(error))) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise failure(CannotRead(name, "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"))
+    return os.fdopen(descriptor, "rb")
 
 
 def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk], size: int) -> None:

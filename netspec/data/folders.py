@@ -47,7 +47,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a data folder. ``own`` says whether the folder has splits of its own; else all images are under ``train``."""
+    """The images of a data folder. ``own`` says whether it has more splits than `train`; else all images are under ``train``."""
 
     splits: Mapping[str, Classes]
     classes: tuple[str, ...]
@@ -67,7 +67,7 @@ def list_images(root: Path) -> Listing:
         found = {split: _classes(folder, *_entries(folder, skipped), skipped) for split, folder in by_split.items()}
         skipped.left_out += [str(f) for f in folders if f not in by_split.values()]
     classes = _checked_classes(root, found)
-    return Listing(found, classes, by_split is not None, skipped)
+    return Listing(found, classes, len(found) > 1, skipped)
 
 
 def images_below(folder: Path, skipped: Skipped) -> tuple[Path, ...]:

@@ -42,8 +42,9 @@ _USUAL: Final = Division()
 class Splits:
     """Opened data. A split that the data has not is ``None``; so is one that was not asked for.
 
-    ``own`` says whether the splits are the data's own, or drawn by shares. ``fingerprint`` stands for the content of all images that
-    were opened, with their classes and splits. ``hidden`` counts entries that were ignored, as `.git` and `Thumbs.db`.
+    ``available`` names all splits that there are; ``own`` says whether they are the data's own, or drawn by shares. ``fingerprint``
+    stands for the content of all images that were opened, with their classes and splits. ``hidden`` counts entries that were ignored,
+    as `.git` and `Thumbs.db`.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Splits:
     train: ImageSet | None
     val: ImageSet | None
     test: ImageSet | None
+    available: tuple[str, ...]
     own: bool
     fingerprint: str
     warnings: tuple[Problem, ...] = ()
@@ -102,7 +104,7 @@ def _open_arrays(path: Path, task: Task, division: Division, only: Collection[st
         parts = _parts(arrays.splits["train"][1], division)
         sets = {split: _in_memory(arrays.splits["train"], "x_train", part) for split, part in parts.items()}
     chosen = {split: images for split, images in sets.items() if split in only}
-    return Splits(path, arrays.classes, chosen.get("train"), chosen.get("val"), chosen.get("test"), own, arrays.digest)
+    return Splits(path, arrays.classes, chosen.get("train"), chosen.get("val"), chosen.get("test"), tuple(sets), own, arrays.digest)
 
 
 def _in_memory(found: tuple[Pixels, Indices], array: str, part: Indices) -> MemoryImages:
@@ -130,7 +132,8 @@ class _Files:
 def _open_folder(path: Path, task: Task, division: Division, only: Collection[str], budget: int, progress: Progress | None) -> Splits:
     listing = list_images(path)
     task.check_classes(listing.classes)
-    wanted = {split: files for split, files in _files(listing, division).items() if split in only}
+    found = _files(listing, division)
+    wanted = {split: files for split, files in found.items() if split in only}
     paths = list(chain.from_iterable(files.paths for files in wanted.values()))
     keep = len(paths) * int(np.prod(task.format.shape)) <= budget
     pixels, digests = scan(paths, task.format, keep=keep, progress=progress)
@@ -143,7 +146,16 @@ def _open_folder(path: Path, task: Task, division: Division, only: Collection[st
     warnings = (*_left_out(path, listing), *_doubles(path, wanted, digests))
     content = _fingerprint(path, wanted, digests, listing.classes)
     return Splits(
-        path, listing.classes, sets.get("train"), sets.get("val"), sets.get("test"), listing.own, content, warnings, listing.skipped.hidden
+        path=path,
+        classes=listing.classes,
+        train=sets.get("train"),
+        val=sets.get("val"),
+        test=sets.get("test"),
+        available=tuple(found),
+        own=listing.own,
+        fingerprint=content,
+        warnings=warnings,
+        hidden=listing.skipped.hidden,
     )
 
 

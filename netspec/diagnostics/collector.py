@@ -13,15 +13,19 @@ class Collector:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Place | None], Diagnostic] = {}
+        self.errors = 0
+        """How many errors were found, repeats counted."""
 
     def add(self, problem: Problem, place: Place | None, related: tuple[Related, ...] = (), trail: Trail | None = None) -> None:
         key = (problem.code, place)
         known = self._found.get(key)
+        self.errors += problem.severity == "error"
         self._found[key] = replace(known, repeats=known.repeats + 1) if known else Diagnostic(problem, place, related, trail)
 
     def extend(self, diagnostics: list[Diagnostic]) -> None:
         for d in diagnostics:
             self._found[d.code, d.place] = d
+            self.errors += d.is_error
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -30,7 +34,7 @@ class Collector:
 
     @property
     def failed(self) -> bool:
-        return any(d.is_error for d in self._found.values())
+        return self.errors > 0
 
     def raise_errors(self) -> None:
         """Raises :class:`NetspecError` with everything found if any of it is an error."""

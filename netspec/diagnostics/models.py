@@ -97,18 +97,16 @@ class ChecksumMismatch(Problem):
 
 
 @dataclass(frozen=True)
-class WrongTensor(Problem):
+class WrongTensor:
     """One tensor of another shape or type than the net has; :class:`WeightsDoNotFit` lists these."""
 
     key: str
     found: str
     wanted: str
     place: str
-    code = "N806"
-    exit = Exit.MODEL_FILE
 
-    def message(self) -> str:
-        return f"{escape(self.key)} is {self.found}, and {self.wanted} in the net ({escape(self.place)})"
+    def __str__(self) -> str:
+        return f"{escape(self.key[:200])} is {self.found}, and {self.wanted} in the net ({escape(self.place)})"
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ class WeightsDoNotFit(Problem):
             yield "missing: " + listing([f"{escape(key[:200])} ({escape(place)})" for key, place in self.missing], limit=_SHOWN)
         if self.unexpected:
             yield "unexpected: " + _names(self.unexpected)
-        yield from (w.message() for w in self.wrong[:_SHOWN])
+        yield from map(str, self.wrong[:_SHOWN])
         yield from (escape(sentence) for sentence in self.bad[:_SHOWN])
 
     def help(self) -> str:

@@ -71,7 +71,7 @@ class Trail:
     place: Place
     outer: Trail | None = None
 
-    def __iter__(self) -> Iterable[Trail]:  # type: ignore[override]
+    def __iter__(self) -> Iterable[Trail]:
         here: Trail | None = self
         while here is not None:
             yield here

@@ -1,0 +1,1 @@
+"""What is told of a run: its record, its history, curves, and tables for the console."""

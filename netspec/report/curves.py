@@ -24,7 +24,14 @@ def draw_curves(name: str, rows: Sequence[EpochRow], best: BestEpoch | None, tes
     losses, accuracies = figure.subplots(1, 2)
     epochs = [r.epoch for r in rows]
     _panel(losses, "loss", epochs, [r.train_loss for r in rows], [r.val_loss for r in rows], None if test is None else test.loss)
-    _panel(accuracies, "accuracy", epochs, [r.train_accuracy for r in rows], [r.val_accuracy for r in rows], None if test is None else test.accuracy)
+    _panel(
+        accuracies,
+        "accuracy",
+        epochs,
+        [r.train_accuracy for r in rows],
+        [r.val_accuracy for r in rows],
+        None if test is None else test.accuracy,
+    )
     accuracies.yaxis.set_major_formatter(PercentFormatter(1.0))
     if best is not None:
         accuracies.plot(best.epoch, best.val_accuracy, "o", color=_VAL, markersize=9, fillstyle="none", label=f"best: epoch {best.epoch}")

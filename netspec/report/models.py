@@ -99,7 +99,7 @@ class RunRecord(_Model):
     data: DataRecord
     versions: Versions
     started: str
-    status: Literal["running", "interrupted", "finished"] = "running"
+    status: Literal["running", "interrupted", "failed", "finished"] = "running"
     epochs_done: int = 0
     last: EpochRow | None = None
     best: BestEpoch | None = None

@@ -40,6 +40,12 @@ class Reporter:
         """Print a line as it is."""
         self._guard(lambda console: console.print(Text(text, style), soft_wrap=True))
 
+    def reading(self, done: int, total: int) -> None:
+        """Show, in a terminal, how many images have been read; the line gives way to the next."""
+        if self._console is not None and self._console.is_terminal:
+            end = "\r" if done < total else "\n"
+            self._guard(lambda console: console.print(Text(f"images read: {done:,} of {total:,}"), end=end))
+
     def begin(self, epochs: int, images: int) -> None:
         """Say how long it is."""
         self._epochs, self._images = epochs, images
@@ -50,7 +56,8 @@ class Reporter:
                 TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[figures]}"),
                 console=self._console, transient=True, auto_refresh=False,
             )  # fmt: skip
-            self._guard(lambda _: self._live and self._live.start())
+            live = self._live
+            self._guard(lambda _: live.start())
             self._task = self._live.add_task("", total=self._images, figures="")
         return self
 
@@ -82,14 +89,16 @@ class Reporter:
     def _update(self, title: str, done: int, figures: str) -> None:
         live, task = self._live, self._task
         if live is not None and task is not None:
-            self._guard(lambda _: (live.update(task, description=title, completed=done, figures=figures), live.refresh()))
+            live.update(task, description=title, completed=done, figures=figures)
+            self._guard(lambda _: live.refresh())
 
-    def _guard(self, show: Callable[[Console], object]) -> None:
+    def _guard(self, show: Callable[[Console], None]) -> None:
         """Show something; where the reader of a pipe has gone, show nothing from now on."""
         if self._console is None:
             return
         try:
             show(self._console)
+            self._console.file.flush()
         except (OSError, SystemExit):  # rich turns a broken pipe into SystemExit
             self._console = self._live = None
 
@@ -104,7 +113,9 @@ def epoch_line(row: EpochRow, epochs: int, best: bool) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    """``0.8 s``, ``12 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -69,7 +69,7 @@ class Binder:
         if missing:
             self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)
         given = bound.arguments
-        bound.arguments = {p.name: given[p.name] if p.name in given else p.default for p in signature.parameters}
+        bound.arguments = {p.name: given.get(p.name, p.default) for p in signature.parameters}
         return bound if self.fine else None
 
     def accept(self, name: str, kind: Kind, expression: ast.Expression) -> Any:

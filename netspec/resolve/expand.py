@@ -45,6 +45,8 @@ class Expander:
         self.nets = frozenset(nets)
         self.missing = missing
         self.steps = Steps(self)
+        self.holes = False
+        """Whether something of this net could not be read."""
         self._count = 0
 
     # ---- statements
@@ -74,6 +76,7 @@ class Expander:
                 frame.scope.variables[statement.name] = self.value(statement.value, frame, flow)
             else:
                 assert type(statement) is ast.Hole
+                self.holes = True
                 frame.scope.variables.update(dict.fromkeys(statement.names, UNKNOWN_TENSOR))
                 flow = UNKNOWN_TENSOR
         return flow

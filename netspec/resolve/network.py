@@ -37,21 +37,22 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
     if values is None or not expander.parameters(net.parameters, values, frame, None):
         return None
     settings = dict(frame.scope.variables)
-    failed_before = collector.failed
+    errors = collector.errors
     try:
         flow = expander.body(net.body, frame, None)
     except Overflow as overflow:
         if overflow.nodes:
             collector.add(problems.ExpandsTooFar(overflow.nodes, max_nodes), Place(declarations.source, overflow.span or net.name_span))
         return None
-    if collector.failed and not failed_before:
+    if collector.errors > errors or expander.holes:
         return None
     outputs = tuple(expander.steps.outputs) or _last(flow, emitter)
     if not any(n.role == "input" for n in emitter.nodes):
         collector.add(problems.NoInput(name), Place(declarations.source, net.name_span))
         return None
-    if not collector.failed:
-        _report_unused(emitter.nodes, outputs, collector)
+    _report_unused(emitter.nodes, outputs, collector)
+    if collector.errors > errors:
+        return None
     return Graph(name, declarations.source, tuple(emitter.nodes), tuple(emitter.regions), outputs, settings, emitter.labels)
 
 

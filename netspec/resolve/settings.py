@@ -25,13 +25,12 @@ def check_section(
 ) -> Section:
     """The settings of ``train`` or ``data``: what the file says, what was set from outside, and defaults."""
     signature = signature_of(SECTIONS[name])
-    known = tuple(signature.by_name)
     values: dict[str, Any] = {}
     places: dict[str, Place] = {}
     for section in sections:
         for entry in section.entries:
             if not isinstance(entry, ast.Setting):
-                _not_yet(name, entry, known, source, collector)
+                _not_yet(name, entry, source, collector)
             elif entry.key in places:
                 related = (Related(places[entry.key], "first here"),)
                 collector.add(problems.DefinedTwice(entry.key, "setting"), Place(source, entry.key_span), related)
@@ -49,10 +48,8 @@ def check_section(
 def _set(section: str, key: str, expression: ast.Expression, place: Place, values: dict[str, Any], collector: Collector) -> bool:
     parameter = signature_of(SECTIONS[section]).by_name.get(key)
     if parameter is None:
-        known = tuple(signature_of(SECTIONS[section]).by_name)
         sentence = PLANNED[section].get(key)
-        problem: Problem = _planned(sentence) if sentence else problems.UnknownSetting(section, key, known, closest(key, known))
-        collector.add(problem, place)
+        collector.add(_planned(sentence) if sentence else _unknown(section, key), place)
         return False
 
     def report(problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
@@ -63,22 +60,20 @@ def _set(section: str, key: str, expression: ast.Expression, place: Place, value
     return True
 
 
-def _not_yet(section: str, entry: ast.Entry, known: tuple[str, ...], source: Source, collector: Collector) -> None:
+def _not_yet(section: str, entry: ast.Subsection | ast.Target | ast.Hole, source: Source, collector: Collector) -> None:
+    """Entries that are no plain settings: stages, and settings by output or by target."""
     if isinstance(entry, ast.Hole):
         return
-    if isinstance(entry, ast.Subsection):
-        if section == "train":
-            sentence = PLANNED_BLOCKS.get(entry.name, PLANNED[section].get(entry.name, PLANNED_BLOCKS[""]))
-            collector.add(_planned(sentence), Place(source, entry.name_span))
-        else:
-            collector.add(problems.UnknownSetting(section, entry.name, known, closest(entry.name, known)), Place(source, entry.name_span))
-        return
-    assert isinstance(entry, ast.Target)
-    sentence = PLANNED[section].get(entry.keyword)
-    problem: Problem = (
-        _planned(sentence) if sentence else problems.UnknownSetting(section, entry.keyword, known, closest(entry.keyword, known))
-    )
-    collector.add(problem, Place(source, entry.span))
+    name, span = (entry.name, entry.name_span) if isinstance(entry, ast.Subsection) else (entry.keyword, entry.span)
+    sentence = PLANNED[section].get(name)
+    if section == "train" and isinstance(entry, ast.Subsection):
+        sentence = PLANNED_BLOCKS.get(name, sentence or PLANNED_BLOCKS[""])
+    collector.add(_planned(sentence) if sentence else _unknown(section, name), Place(source, span))
+
+
+def _unknown(section: str, key: str) -> Problem:
+    known = tuple(signature_of(SECTIONS[section]).by_name)
+    return problems.UnknownSetting(section, key, known, closest(key, known))
 
 
 def _planned(sentence: str) -> problems.NotBuiltYet:

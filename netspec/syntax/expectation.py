@@ -15,20 +15,10 @@ _SHOWN = {
     "COMMA": "`,`", "EQUAL": "`=`", "LBRACE": "`{`", "RBRACE": "`}`", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`", "RSQB": "`]`",
     "VBAR": "`|`", "DOT": "`.`", "FLOW": "`x`",
 }  # fmt: skip
-_ELSEWHERE = {
-    "LPAR": {"RSQB", "COLON", "ELSE", "LBRACE", "_NL", "RBRACE", "VBAR", "__ANON_0", END},
-    "LSQB": {"RPAR", "ELSE", "LBRACE", "_NL", "RBRACE", "VBAR", "__ANON_0", END},
-    "LBRACE": {"RPAR", "RSQB", END},
-    "": {"RPAR", "RSQB", "RBRACE", "VBAR"},
-}
-"""What cannot stand inside the innermost bracket, though the tables, which merge states, would name it."""
-
 
 def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str]) -> Problem:
     """The problem of a token that none of the expected kinds fits."""
-    token = tokens[index]
-    kinds = {e for e in expected if e.isupper() or e in _SHOWN} - _ELSEWHERE[_innermost(tokens, index)]
-    return problems.UnexpectedToken(_found(token), _words(kinds), _hint(tokens, index))
+    return problems.UnexpectedToken(_found(tokens[index]), _words(set(expected)), _hint(tokens, index))
 
 
 def _found(token: Token) -> str:

@@ -9,28 +9,30 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from netspec.diagnostics import Diagnostic, Problem, problems
-from netspec.limits import NAME_LENGTH, NESTING, NUMBER_LENGTH
-from netspec.source import Place, Source, Span
+from netspec.diagnostics import Diagnostic
+from netspec.limits import NAME_LENGTH, NUMBER_LENGTH
+from netspec.source import Source
+from netspec.syntax.faults import BAD, Again, Faults, LexicalError, brackets_differ
 from netspec.syntax.tables import Tables
 
-END = "$END"
+__all__ = ["BAD", "END", "LexicalError", "Token", "tokenize"]
+
+END: Final = "$END"
 _LINE = "_NL"
 _token = tuple.__new__
 _ARROW = "__ANON_0"
-_OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
+_OPENERS = {"LPAR", "LSQB", "LBRACE"}
 _CLOSERS = {"RPAR", "RSQB", "RBRACE"}
 _NO_BREAK_AFTER = {"LBRACE", "VBAR", "COMMA", _ARROW}
 _NO_BREAK_BEFORE = {"RBRACE", "VBAR", _ARROW, "ELSE", END}
-_LONG = {"NAME": (NAME_LENGTH, "NameTooLong"), "NUMBER": (NUMBER_LENGTH, "BadNumber"), "SIZE": (NUMBER_LENGTH, "BadNumber")}
-_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_LONG = {"NAME": NAME_LENGTH, "NUMBER": NUMBER_LENGTH, "SIZE": NUMBER_LENGTH}
 _SHARE_IN_ARITHMETIC = re.compile(r"[ \t]*[A-Za-z0-9_(]")
 
 
 class Token(NamedTuple):
-    """A kind of token, its text, and where it stands."""
+    """A kind of token, its text, and where it stands. The kind ``BAD`` is of what has been reported already."""
 
     kind: str
     text: str
@@ -38,35 +40,45 @@ class Token(NamedTuple):
     end: int
 
 
-class LexicalError(Exception):
-    """Text that cannot be divided into tokens."""
-
-    def __init__(self, source: Source, problem: Problem, start: int, end: int) -> None:
-        super().__init__(problem)
-        self.diagnostic = Diagnostic(problem, Place(source, Span(start, end)))
-
-
 @cache
 def _pattern(tokens: str) -> re.Pattern[str]:
     return re.compile(tokens)
 
 
-def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = None) -> list[Token]:
+def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = None, found: list[Diagnostic] | None = None) -> list[Token]:
     """The tokens of the text, line breaks that mean nothing left out, with an ``$END`` behind them.
 
-    Raises :class:`LexicalError` at a character that is no part of the language, an unclosed string, a bracket that does
-    not match, or a limit.
+    With ``found``, what is wrong is put there and becomes a token of the kind ``BAD``. Raises :class:`LexicalError` at what leaves
+    no sense in going on, as a brace that does not match, and without ``found`` at anything.
     """
+    end = len(source.text) if end is None else end
+    faults = Faults(source, found)
+    faults.forbidden(start, end)
+    while True:
+        try:
+            return _scan(source, tables, start, end, faults)
+        except Again:  # with a bracket that is never closed taken for none
+            continue
+
+
+def _scan(source: Source, tables: Tables, start: int, end: int, faults: Faults) -> list[Token]:
     text = source.text
-    end = len(text) if end is None else end
-    if forbidden := _FORBIDDEN.search(text, start, end):
-        raise LexicalError(source, problems.BadCharacter(forbidden[0]), forbidden.start(), forbidden.end())
     tokens: list[Token] = []
     open_brackets: list[Token] = []
     keywords = tables.keywords
     position, previous = start, "LBRACE"
-    scan = _pattern(tables.tokens).scanner(text, start, end).match  # type: ignore[attr-defined]
-    while (match := scan()) is not None:
+    pattern = _pattern(tables.tokens)
+    scan = pattern.scanner(text, start, end).match  # type: ignore[attr-defined]
+    while True:
+        match = scan()
+        if match is None:
+            if position >= end:
+                break
+            stop = faults.stuck(position, end)
+            tokens.append(Token(BAD, text[position:stop], position, stop))
+            position, previous = stop, BAD
+            scan = pattern.scanner(text, stop, end).match  # type: ignore[attr-defined]
+            continue
         kind, found = match.lastgroup, match[0]
         position, begin = match.end(), match.start()
         if kind[:2] == "__" and kind != _ARROW:
@@ -76,50 +88,38 @@ def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = N
                 continue
         elif kind == "NAME":
             kind = keywords.get(found, kind)
-        if len(found) > 60 and kind in _LONG:
-            _check_length(source, kind, found, begin)
+        if len(found) > 60 and kind in _LONG and len(found) > _LONG[kind]:
+            kind = faults.too_long(kind, begin, position)
         if kind == "NUMBER" and found[-1] == "%" and _SHARE_IN_ARITHMETIC.match(text, position, end):
             tokens.append(Token("NUMBER", found[:-1], begin, position - 1))
             kind, found, begin = "PRODUCT", "%", position - 1
         if kind in _NO_BREAK_BEFORE and previous == _LINE:
             tokens.pop()
         token = _token(Token, (kind, found, begin, position))
-        if kind in _OPENERS or kind in _CLOSERS:
-            _balance(source, open_brackets, token)
+        if (kind in _OPENERS or kind in _CLOSERS) and not _balance(open_brackets, token, faults):
+            token = Token(BAD, found, begin, position)
         tokens.append(token)
-        previous = kind
-    if position < end:
-        raise _stuck(source, position)
+        previous = token[0]
     if open_brackets:
-        raise LexicalError(source, problems.Unbalanced(open_brackets[-1].text), open_brackets[-1].start, open_brackets[-1].end)
+        raise faults.left_open([(t.text, t.start) for t in open_brackets], tokens)
     if previous == _LINE and tokens:
         tokens.pop()
     tokens.append(Token(END, "", end, end))
     return tokens
 
 
-def _check_length(source: Source, kind: str, found: str, begin: int) -> None:
-    limit, problem = _LONG[kind]
-    if len(found) > limit:
-        raise LexicalError(source, getattr(problems, problem)(len(found)), begin, begin + len(found))
-
-
-def _balance(source: Source, open_brackets: list[Token], token: Token) -> None:
+def _balance(open_brackets: list[Token], token: Token, faults: Faults) -> bool:
+    """Whether a bracket opens something or closes what is open; if not, that has been reported."""
     if token.kind in _OPENERS:
+        if token.start in faults.broken:
+            return False
         open_brackets.append(token)
-        if len(open_brackets) > NESTING:
-            raise LexicalError(source, problems.TooDeep(), token.start, token.end)
-        return
-    if not open_brackets:
-        raise LexicalError(source, problems.Unbalanced(token.text), token.start, token.end)
-    opener = open_brackets.pop()
-    if _OPENERS[opener.kind] != token.text:
-        raise LexicalError(source, problems.Unbalanced(token.text, opener.text), token.start, token.end)
-
-
-def _stuck(source: Source, position: int) -> LexicalError:
-    character = source.text[position]
-    if character == '"':
-        stop = source.text.find("\n", position)
-        return LexicalError(source, problems.UnclosedString(), position, len(source.text) if stop < 0 else stop)
-    return LexicalError(source, problems.BadCharacter(character), position, position + 1)
+        faults.depth(len(open_brackets), token.start)
+        return True
+    opener = open_brackets.pop() if open_brackets else None
+    if opener is not None and not brackets_differ(opener.text, token.text):
+        return True
+    closes = faults.mismatch(token.text, token.start, None if opener is None else (opener.text, opener.start))
+    if opener is not None and not closes:
+        open_brackets.append(opener)
+    return False

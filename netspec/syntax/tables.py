@@ -69,7 +69,7 @@ def generate(grammar: bytes) -> dict[str, Any]:
     from lark.parsers.lalr_analysis import Shift
 
     lark = Lark(grammar.decode(), parser="lalr", lexer="basic", strict=True, start=list(STARTS), maybe_placeholders=False)
-    table = lark.parser.parser._parse_table  # type: ignore[attr-defined]
+    table = lark.parser.parser._parse_table
     order = {state: number for number, state in enumerate(sorted(table.states, key=_state_key))}
     rules = sorted({a for row in table.states.values() for kind, a in row.values() if kind is not Shift}, key=str)
     number = {rule: i for i, rule in enumerate(rules)}

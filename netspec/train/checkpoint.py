@@ -7,7 +7,7 @@ again from it. It holds tensors and JSON, nothing that could run code.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,12 +68,12 @@ def load_state(folder: RunFolder, net: nn.Module, optimizer: Optimizer, device: 
     try:
         position = Position.from_json(read_metadata(folder.state)[_KEY])
         net.load_state_dict(_part(tensors, "model."))
-        state = optimizer.state_dict()
-        optimizer.load_state_dict({"state": _by_index(_part(tensors, "optimizer.")), "param_groups": state["param_groups"]})
+        state = _by_index(_part(tensors, "optimizer."), optimizer.param_groups[0]["params"])
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(tensors["random.cpu"])
         if device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], device)
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
         raise failure(BrokenRun(str(folder.state), str(error).splitlines()[0])) from error
     return position
 
@@ -82,10 +82,14 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
-def _by_index(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Any]]:
-    """``0.exp_avg`` to ``{0: {"exp_avg": …}}``."""
+def _by_index(tensors: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[int, dict[str, Any]]:
+    """``0.exp_avg`` to ``{0: {"exp_avg": …}}``, laid out in memory as the parameter is, so that the same kernels go on with it."""
     state: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = tensor
+        parameter = parameters[int(index)]
+        same = (
+            torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.shape == parameter.shape and tensor.dim() else tensor
+        )
+        state.setdefault(int(index), {})[name] = same
     return state

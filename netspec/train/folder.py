@@ -129,6 +129,14 @@ def _numbers(name: str) -> list[int]:
     return [int(e) for e in ends if e.isascii() and e.isdecimal()]
 
 
+def discard_if_unused(folder: RunFolder) -> None:
+    """Take away a new folder in which no run was begun."""
+    if not folder.path.is_dir() or any(not _is_ours(entry.name) for entry in folder.path.iterdir()):
+        return
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder.path)
+
+
 def _make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,8 @@ class Measures:
     def by_class(self, classes: tuple[str, ...]) -> tuple[ClassFigures, ...]:
         counts, right = self.confusion.sum(1).tolist(), self.confusion.diagonal().tolist()
         return tuple(
-            ClassFigures(label=c, images=n, correct=r, accuracy=r / n if n else None) for c, n, r in zip(classes, counts, right, strict=True)
+            ClassFigures(label=c, images=n, correct=r, accuracy=r / n if n else None)
+            for c, n, r in zip(classes, counts, right, strict=True)
         )
 
 

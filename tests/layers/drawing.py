@@ -30,7 +30,11 @@ def _(kind: Whole, shape: Shape) -> st.SearchStrategy[int]:
 @values.register
 def _(kind: Real, shape: Shape) -> st.SearchStrategy[float]:
     low, high = max(kind.low, -3.0), min(kind.high, 3.0)
-    return st.floats(low, high, exclude_min=kind.open_low, width=32).map(lambda x: round(x, 4)).filter(lambda x: not (kind.open_low and x <= low))
+    return (
+        st.floats(low, high, exclude_min=kind.open_low, width=32)
+        .map(lambda x: round(x, 4))
+        .filter(lambda x: not (kind.open_low and x <= low))
+    )
 
 
 @values.register

@@ -53,7 +53,11 @@ def test_layer_agrees_with_pytorch_and_onnxruntime(name: str) -> None:
     layer, seen = layers()[name], {"accepted": 0}
 
     @settings(
-        max_examples=DRAWN_OFTEN.get(name, EXAMPLES), derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=DRAWN_OFTEN.get(name, EXAMPLES),
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     @given(st.data())
     def hold(data: st.DataObject) -> None:

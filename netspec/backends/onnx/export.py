@@ -16,7 +16,7 @@ from netspec.backends.atomic import refuse_other_than_file, write_atomically
 from netspec.backends.onnx.model import IR_VERSION, OPSET, Array, to_model
 from netspec.backends.onnx.session import open_session
 from netspec.diagnostics import failure
-from netspec.diagnostics.models import ExportDisagrees, NotFinite, TargetExists
+from netspec.diagnostics.models import ExportDisagrees, NotFinite, TargetExists, TargetNotAFile
 from netspec.graph import Graph
 
 TOLERANCE: Final = 1e-4
@@ -51,6 +51,8 @@ def export(
     """
     target = Path(path)
     refuse_other_than_file(target)
+    if target.is_symlink():
+        raise failure(TargetNotAFile(str(path), "a symbolic link"))
     if not force and os.path.lexists(target):
         raise failure(TargetExists(str(path)))
     arrays = {key: _array(value) for key, value in weights.items()}

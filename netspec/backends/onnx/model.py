@@ -111,7 +111,7 @@ class _Writer:
 
     def _operator(self, call: OnnxCall, given: list[str], name: str) -> str:
         result = self._fresh(name)
-        attributes = {key: list(v) if isinstance(v, tuple) else v for key, v in call.attributes.items()}
+        attributes: dict[str, Any] = {key: list(v) if isinstance(v, tuple) else v for key, v in call.attributes.items()}
         self.nodes.append(helper.make_node(call.name, given, [result], **attributes))
         return result
 

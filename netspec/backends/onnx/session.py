@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import onnx
 import onnxruntime as ort
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import ModelProto, TensorProto
 
+from netspec.backends.atomic import open_regular
 from netspec.diagnostics import failure
-from netspec.diagnostics.models import CannotRead, NoCudaProvider, NotAnOnnxModel, WeightsElsewhere
+from netspec.diagnostics.models import NoCudaProvider, NotAnOnnxModel, WeightsElsewhere
 
 Device = Literal["cpu", "cuda", "auto"]
 
@@ -34,7 +33,7 @@ def open_session(model: str | os.PathLike[str] | bytes, device: Device = "cpu", 
     Raises a :class:`~netspec.diagnostics.NetspecError`: N801 or N814 where the file cannot be read or run, N815 where it names
     other files, N816 (exit 5) where CUDA was asked for and is not there.
     """
-    content, name = (model, "the model") if isinstance(model, bytes) else (_read(Path(model)), str(model))
+    content, name = (model, "the model") if isinstance(model, bytes) else (_read(os.fspath(model)), os.fspath(model))
     _refuse_other_files(_parse(content, name), name)
     if device == "cpu":
         return _session(content, name, [_CPU], optimise)
@@ -51,21 +50,14 @@ def read_onnx_metadata(model: str | os.PathLike[str] | bytes) -> dict[str, str]:
 
     Raises a :class:`~netspec.diagnostics.NetspecError` N801 or N814.
     """
-    content, name = (model, "the model") if isinstance(model, bytes) else (_read(Path(model)), str(model))
+    content, name = (model, "the model") if isinstance(model, bytes) else (_read(os.fspath(model)), os.fspath(model))
     return {p.key: p.value for p in _parse(content, name).metadata_props}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise failure(CannotRead(str(path), getattr(error, "strerror", None) or str(error))) from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise failure(CannotRead(str(path), "it is a directory" if stat.S_ISDIR(status.st_mode) else "it is not a regular file"))
-        if status.st_size > _LARGEST:
-            raise failure(NotAnOnnxModel(str(path), "it is larger than 2 GiB"))
+def _read(name: str) -> bytes:
+    with open_regular(name) as file:
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise failure(NotAnOnnxModel(name, "it is larger than 2 GiB"))
         return file.read()
 
 

@@ -11,5 +11,6 @@ Initialisation is PyTorch's own, layer by layer in the order of the text, so a n
 
 from netspec.backends.torch.build import build
 from netspec.backends.torch.net import CompiledNet, Region
+from netspec.backends.torch.weights import check_weights, read_metadata, read_weights, write_weights
 
-__all__ = ["CompiledNet", "Region", "build"]
+__all__ = ["CompiledNet", "Region", "build", "check_weights", "read_metadata", "read_weights", "write_weights"]

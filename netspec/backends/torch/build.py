@@ -86,9 +86,7 @@ def _assign(graph: Graph, leaves: Mapping[str, nn.Module], weights: Mapping[str,
 
 def _is_real(owner: nn.Module, name: str) -> bool:
     """Whether this tensor was given already, by an earlier use of the same layer."""
-    current = owner._parameters.get(name)
-    if current is None:
-        current = owner._buffers[name]
+    current = owner._parameters[name] if name in owner._parameters else owner._buffers[name]
     return current is not None and not current.is_meta
 
 

@@ -21,10 +21,12 @@ from netspec.lowering import TorchCall
 class _Padded(nn.Module):
     """Mixed in before a convolution: zeros first, ``sides`` as in :func:`torch.nn.functional.pad` (last axis first)."""
 
-    sides: tuple[int, ...]
+    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = sides
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.sides))  # type: ignore[misc, no-any-return]
+        return super().forward(F.pad(x, self.sides))  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, sides={self.sides}"
@@ -33,25 +35,13 @@ class _Padded(nn.Module):
 class PaddedConv1d(_Padded, nn.Conv1d):
     """A convolution padded differently at its two ends."""
 
-    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sides = sides
-
 
 class PaddedConv2d(_Padded, nn.Conv2d):
     """A convolution padded differently at opposite sides."""
 
-    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sides = sides
-
 
 class PaddedConv3d(_Padded, nn.Conv3d):
     """A convolution padded differently at opposite sides."""
-
-    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sides = sides
 
 
 class Add(nn.Module):
@@ -131,7 +121,7 @@ def construct(call: TorchCall, meta: bool = False) -> nn.Module:
     With ``meta``, weights have shapes and no memory and nothing is initialised for real; constants are real all the same.
     """
     kind = class_of(call.name)
-    if meta and _takes_device(kind):
+    if meta and _takes_device(call.name):
         return kind(*call.args, **call.kwargs, device="meta")
     return kind(*call.args, **call.kwargs)
 
@@ -146,5 +136,6 @@ def class_of(name: str) -> type[nn.Module]:
 
 
 @cache
-def _takes_device(kind: type[nn.Module]) -> bool:
-    return any("device" in inspect.signature(k.__init__).parameters for k in kind.__mro__ if "__init__" in vars(k))
+def _takes_device(name: str) -> bool:
+    made_by = [vars(k)["__init__"] for k in class_of(name).__mro__ if "__init__" in vars(k)]
+    return any("device" in inspect.signature(function).parameters for function in made_by)

@@ -56,7 +56,7 @@ class CompiledNet(Region):
         state["_names"] = tuple(o.name for o in graph.outputs)
         state["_program"] = plan(graph, modules, [o.node for o in graph.outputs])
         state["_logits"] = plan(graph, modules, [_before_activation(graph, o.node) for o in graph.outputs])
-        self.freeze(self._frozen)
+        self.freeze(self.frozen)
 
     @property
     def graph(self) -> Graph:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -67,12 +68,15 @@ class Header:
         return self.metadata.get(CHECKSUM, "")
 
 
-def read_header(file: BinaryIO, size: int) -> Header:
-    """The header of a file of ``size`` bytes, which is left at the first byte behind it. Raises :class:`Damaged`."""
+def read_header(file: BinaryIO, size: int, longest: int = LONGEST_HEADER) -> Header:
+    """The header of a file of ``size`` bytes, which is left at the first byte behind it.
+
+    Raises :class:`Damaged`, from the first eight bytes alone where they say that the header is longer than ``longest``.
+    """
     if size < 8:
         raise Damaged(f"the file is {size} bytes, and a header begins with 8")
     length = int.from_bytes(file.read(8), "little")
-    if not 2 <= length <= min(size - 8, LONGEST_HEADER):
+    if not 2 <= length <= min(size - 8, longest):
         raise Damaged(f"the file is {size} bytes, and its header says it is {length} bytes itself")
     raw = file.read(length)
     table = _parse(raw)
@@ -93,7 +97,7 @@ def read_tensors(file: BinaryIO, header: Header) -> tuple[dict[str, Tensor], str
             raise Damaged("it became shorter while it was read")
         if header.is_ours:
             digest.update(content)
-        if entry.dtype is torch.bool and len(content) and max(content) > 1:
+        if entry.dtype is torch.bool and tensor.numel() and int(tensor.view(torch.uint8).max()) > 1:
             raise Damaged(f"{entry.name} holds bytes that are neither true nor false")
         tensors[entry.name] = tensor
     return tensors, digest.hexdigest()
@@ -132,7 +136,8 @@ def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes
 
 def _bytes(tensor: Tensor) -> memoryview:
     """A contiguous tensor's memory, as bytes."""
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy()).cast("B")
+    flat: Any = tensor.reshape(-1).view(torch.uint8).numpy()
+    return memoryview(flat)
 
 
 def _parse(raw: bytes) -> dict[str, Any]:
@@ -148,8 +153,8 @@ def _parse(raw: bytes) -> dict[str, Any]:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise Damaged(f"its header names {next(n for n in names if names.count(n) > 1)[:100]} twice")
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise Damaged(f"its header names {twice[:100]} twice")
     return table
 
 
@@ -159,7 +164,7 @@ def _metadata(found: object) -> dict[str, str]:
     return found
 
 
-def _entry(name: str, value: object) -> Entry:
+def _entry(name: str, value: Any) -> Entry:
     match value:
         case {"dtype": str(code), "shape": [*shape], "data_offsets": [int(start), int(end)]} if len(value) == 3:
             pass
@@ -167,7 +172,11 @@ def _entry(name: str, value: object) -> Entry:
             raise Damaged(f"its header does not describe {name[:100]} as a tensor")
     if code not in DTYPES:
         raise Damaged(f"{name[:100]} is of the type {code[:20]}, which is not read")
-    if any(type(n) is not int or not 0 <= n < 2**48 for n in (*shape, start, end)) or len(shape) > 16:
+    if (
+        len(shape) > 64
+        or any(type(n) is not int or not 0 <= n < 2**48 for n in (*shape, start, end))
+        or prod(n or 1 for n in shape) >= 2**48
+    ):
         raise Damaged(f"the shape of {name[:100]} is impossible")
     dtype = DTYPES[code]
     if end - start != prod(shape) * dtype.itemsize:

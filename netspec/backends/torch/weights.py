@@ -9,22 +9,22 @@ from __future__ import annotations
 import io
 import os
 import re
-import stat
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from netspec.backends.atomic import open_regular
 from netspec.backends.fit import misfits
 from netspec.backends.torch import safetensors
 from netspec.backends.torch.safetensors import Damaged
 from netspec.diagnostics import failure
-from netspec.diagnostics.models import BrokenFile, CannotRead, ChecksumMismatch, FileTooLarge, NotTensorsAlone, UnknownWeightsFormat
+from netspec.diagnostics.models import BrokenFile, ChecksumMismatch, FileTooLarge, NotTensorsAlone, UnknownWeightsFormat
 from netspec.graph import Graph
 from netspec.shape import elements
 
@@ -59,7 +59,7 @@ def read_weights(path: str | os.PathLike[str], graph: Graph | None = None) -> di
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """What a safetensors file says of itself; empty for other formats. Raises as :func:`read_weights` does."""
     name = os.fspath(path)
-    with _open(name) as file:
+    with open_regular(name) as file:
         size = os.fstat(file.fileno()).st_size
         if _format(file, name, size) != "safetensors":
             return {}
@@ -72,12 +72,12 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 def read_file(path: str | os.PathLike[str], graph: Graph | None = None) -> WeightsFile:
     """A file's tensors, its format and its metadata; see :func:`read_weights`."""
     name = os.fspath(path)
-    with _open(name) as file:
+    with open_regular(name) as file:
         size = os.fstat(file.fileno()).st_size
         _refuse_huge(name, size, graph)
         match _format(file, name, size):
             case "safetensors":
-                return _safetensors(file, name, size)
+                return _safetensors(file, name, size, graph)
             case "torch":
                 return WeightsFile("torch", _torch(file, name))
             case "npz":
@@ -103,19 +103,6 @@ def write_weights(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], m
     safetensors.write(path, tensors, metadata or {})
 
 
-def _open(name: str) -> BinaryIO:
-    """The file opened to be read: a regular one, for anything else could wait or flow for ever."""
-    try:
-        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        raise failure(CannotRead(name, getattr(error, "strerror", None) or str(error))) from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise failure(CannotRead(name, "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"))
-    return os.fdopen(descriptor, "rb")
-
-
 def _refuse_huge(name: str, size: int, graph: Graph | None) -> None:
     if graph is None:
         return
@@ -128,24 +115,30 @@ def _format(file: BinaryIO, name: str, size: int) -> Format:
     """The format by the first bytes; for an archive, by the names in it."""
     start = file.read(16)
     file.seek(0)
+    if start[8:9] == b"{":  # before the others: the length of a header may look like the beginning of a pickle
+        return "safetensors"
     if start[:4] == b"PK\x03\x04":
         return _archive(file, name)
     if start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         return "torch"
-    if start[8:9] == b"{":
-        return "safetensors"
     raise failure(UnknownWeightsFormat(name, _guess(start, size)))
 
 
 def _guess(start: bytes, size: int) -> str:
-    known = (
-        (b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes it"), (b"\x93NUMPY", "one numpy array, .npy"), (b"\x89PNG", "a picture"),
-        (b"\xff\xd8\xff", "a picture"), (b"\x1f\x8b", "a compressed file"), (b"%PDF", "a PDF"), (b"version https://git-lfs", "a pointer to a "
-        "file of Git LFS that was not fetched"), (b"<", "a web page"), (b"\x08", "an ONNX model"),
-    )  # fmt: skip
+    known = {
+        b"\x89HDF\r\n\x1a\n": "HDF5, as Keras writes it",
+        b"\x93NUMPY": "one numpy array, .npy",
+        b"\x89PNG": "a picture",
+        b"\xff\xd8\xff": "a picture",
+        b"\x1f\x8b": "a compressed file",
+        b"%PDF": "a PDF",
+        b"version https://": "a pointer of Git LFS to a file that was not fetched",
+        b"<": "a web page",
+        b"\x08": "an ONNX model",
+    }
     if not size:
         return "an empty file"
-    return next((words for magic, words in known if start.startswith(magic[:16])), "something else")
+    return next((words for magic, words in known.items() if start.startswith(magic)), "something else")
 
 
 def _archive(file: BinaryIO, name: str) -> Format:
@@ -164,9 +157,10 @@ def _archive(file: BinaryIO, name: str) -> Format:
     raise failure(UnknownWeightsFormat(name, "an archive of something else"))
 
 
-def _safetensors(file: BinaryIO, name: str, size: int) -> WeightsFile:
+def _safetensors(file: BinaryIO, name: str, size: int, graph: Graph | None) -> WeightsFile:
+    longest = safetensors.LONGEST_HEADER if graph is None else 2**20 + 1024 * sum(1 for _ in graph.weights())
     try:
-        header = safetensors.read_header(file, size)
+        header = safetensors.read_header(file, size, longest)
         tensors, digest = safetensors.read_tensors(file, header)
     except Damaged as error:
         raise failure(BrokenFile(name, str(error))) from error
@@ -200,7 +194,13 @@ def _named(held: object, name: str) -> dict[str, Tensor]:
 
 
 def _plain(key: object, value: object) -> bool:
-    return isinstance(key, str) and isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized and not value.is_meta
+    return (
+        isinstance(key, str)
+        and isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not value.is_quantized
+        and not value.is_meta
+    )
 
 
 def _npz(file: BinaryIO, name: str, graph: Graph | None) -> dict[str, Tensor]:
@@ -210,14 +210,14 @@ def _npz(file: BinaryIO, name: str, graph: Graph | None) -> dict[str, Tensor]:
         file.seek(0)
         with np.load(file, allow_pickle=False) as arrays:
             return {key: _from_numpy(arrays[key]) for key in arrays.files}
-    except (ValueError, TypeError, OSError, EOFError, KeyError, MemoryError, SyntaxError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (ValueError, TypeError, OSError, EOFError, KeyError, MemoryError, SyntaxError, zipfile.BadZipFile, zlib.error) as error:
         raise failure(BrokenFile(name, f"numpy cannot read it as plain arrays ({str(error)[:100]})")) from error
 
 
 def _from_numpy(array: object) -> Tensor:
     if not isinstance(array, np.ndarray):
         raise TypeError("not an array")
-    return torch.from_numpy(np.require(array, dtype=array.dtype.newbyteorder("="), requirements="CW"))
+    return torch.from_numpy(np.require(array, dtype=array.dtype.newbyteorder("="), requirements=["C", "W"]))
 
 
 def _impossible(key: str, tensor: Tensor) -> str | None:

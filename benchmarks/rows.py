@@ -1,0 +1,188 @@
+"""The rows: what is measured, against what, and what is asked of it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Comparison, compare, function, process, spread
+from netspec.compiler import Limits, compile_source
+from netspec.source import Source
+
+SPECS = Path(__file__).resolve().parent.parent / "specs"
+NETSPEC = str(Path(sys.executable).with_name("netspec"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. ``found`` says in words what was measured, ``data`` holds all of it."""
+
+    number: str
+    what: str
+    against: str
+    asked: str
+    found: str
+    data: dict[str, Any]
+
+
+def check_process() -> Iterator[Row]:
+    """1: a check as a whole process, against the interpreter alone and against importing torch."""
+    check = process(NETSPEC, "check", str(SPECS / "resnet50.net"))
+    for against, code, asked, rounds in (("python -c pass", "pass", "<= 20x", 15), ("import torch", "import torch", "<= 1/6", 7)):
+        found = compare(check, process(sys.executable, "-c", code), rounds)
+        times = 1 / found.ratio.median
+        shown = f"{times:.1f}x" if times > 1 else f"1/{found.ratio.median:.1f}"
+        yield _row("1", "netspec check resnet50.net, whole process", against, asked, shown, found)
+
+
+def check_in_process() -> Iterator[Row]:
+    """2: a check within a process, by the node, and how the cost grows with the net."""
+    source = Source("resnet50.net", (SPECS / "resnet50.net").read_text())
+    settings = {"depths": "[3, 8, 36, 3]"}
+    nodes = len(compile_source(source, settings=settings)[0].nodes)
+    found = compare(function(lambda: compile_source(source, settings=settings), 10), function(_shape_propagation()), 7)
+    ours, theirs = found.ours.median / nodes * 1e6, found.peer.median / nodes * 1e6
+    yield _row(
+        "2",
+        "check in process, resnet152",
+        "torch.fx ShapeProp on meta",
+        "<= 20 us a node",
+        f"{ours:.1f} us a node, theirs {theirs:.0f}",
+        found,
+    )
+    cost = {count: _flat(count) for count in (100, 1_000, 10_000, 100_000)}
+    slope = (log(cost[100_000]) - log(cost[100])) / (log(100_000) - log(100))
+    shown = ", ".join(f"{seconds / count * 1e6:.1f}" for count, seconds in cost.items())
+    data = {"seconds": {str(k): v for k, v in cost.items()}, "slope": slope}
+    yield Row(
+        "2", "flat nets of 10^2 to 10^5 layers", "itself", "<= 20 us a node, slope <= 1.05", f"{shown} us a node, slope {slope:.3f}", data
+    )
+
+
+def _flat(count: int) -> float:
+    """CPU seconds to check a net of that many layers written one by one: the median of a few runs."""
+    layers = "\n".join("conv(8, 3, padding=1)\nrelu" for _ in range(count // 2))
+    source = Source("flat.net", f"net Flat {{\nimage: input(3x8x8)\n{layers}\n}}\n")
+    side = function(lambda: compile_source(source, limits=Limits(nodes=200_000, bytes=10**8)), max(1, 3_000 // count))
+    side()
+    return spread([side() for _ in range(5)]).median
+
+
+def _shape_propagation() -> Callable[[], object]:
+    import torch
+    from torch.fx import symbolic_trace
+    from torch.fx.passes.shape_prop import ShapeProp
+
+    from tests.zoo.peer import models
+
+    with torch.device("meta"):
+        model = models.resnet152().eval()
+        image = torch.empty(1, 3, 224, 224)
+    traced = symbolic_trace(model)
+    return lambda: ShapeProp(traced).propagate(image)
+
+
+def spec_to_module() -> Iterator[Row]:
+    """4: from the spec's text to a module with its weights loaded."""
+    import netspec
+    from tests.zoo.peer import models
+
+    weights = models.resnet50().state_dict()
+
+    def ours() -> object:
+        return netspec.build(netspec.load(SPECS / "resnet50.net"), weights)
+
+    def peer() -> object:
+        return models.resnet50().load_state_dict(weights)
+
+    found = compare(function(ours), function(peer), 7)
+    yield _row(
+        "4",
+        "spec to module with weights, resnet50",
+        "torchvision's constructor and load_state_dict",
+        "r >= 0.91",
+        f"r = {found.ratio}",
+        found,
+    )
+
+
+def forward_backward() -> Iterator[Row]:
+    """5: a forward and backward pass of a small net, against the same net written by hand."""
+    import torch
+
+    import netspec
+
+    torch.set_num_threads(1)
+    net = netspec.build(netspec.load(SPECS / "mnist_convnet.net")).train()
+    hand = _by_hand()
+    hand.load_state_dict(dict(zip(hand.state_dict(), net.state_dict().values(), strict=True)))
+    for batch in (1, 16):
+        image = torch.rand(batch, 1, 28, 28) * 255
+
+        def step(module: torch.nn.Module, image: torch.Tensor = image) -> Callable[[], object]:
+            return lambda: module(image).sum().backward()
+
+        same = torch.equal(net(image), hand(image))
+        found = compare(function(step(net), 100), function(step(hand), 100), 15)
+        shown = f"{1 / found.ratio.median:.3f}x, output {'identical' if same else 'NOT identical'}"
+        yield _row(
+            "5", f"forward and backward, mnist_convnet, batch {batch}", "a hand-written nn.Module", "<= 1.0x, bit-identical", shown, found
+        )
+
+
+def _by_hand() -> Any:
+    import torch
+    from torch import nn
+    from torch.nn import functional as f
+
+    class ByHand(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1, self.conv2, self.conv3 = nn.Conv2d(1, 32, 3), nn.Conv2d(32, 64, 3), nn.Conv2d(64, 128, 3)
+            self.fc = nn.Linear(1152, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = x * (1 / 255)
+            x = f.max_pool2d(f.relu(self.conv1(x)), 2)
+            x = f.max_pool2d(f.relu(self.conv2(x)), 2)
+            x = f.relu(self.conv3(x))
+            return self.fc(torch.flatten(x, 1))
+
+    return ByHand()
+
+
+def onnx_export() -> Iterator[Row]:
+    """7: an ONNX export as a whole process, imports included."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights, ours_file, peer_file = (str(Path(folder) / name) for name in ("weights.safetensors", "ours.onnx", "peer.onnx"))
+        _write_weights(weights)
+        spec = str(SPECS / "resnet50.net")
+        ours = process(NETSPEC, "export", spec, "--weights", weights, "--onnx", ours_file, "--force")
+        code = (
+            "import sys, torch; sys.path.insert(0, sys.argv[1]); from tests.zoo.peer import models; "
+            "torch.onnx.export(models.resnet50().eval(), (torch.rand(1, 3, 224, 224),), sys.argv[2], dynamo=True)"
+        )
+        peer = process(sys.executable, "-c", code, str(SPECS.parent), peer_file)
+        found = compare(ours, peer, 3)
+    what = "ONNX export of resnet50, imports and our comparison with PyTorch included"
+    yield _row("7", what, "torch.onnx.export(dynamo=True), which compares nothing", "r >= 8", f"r = {found.ratio}", found)
+
+
+def _write_weights(path: str) -> None:
+    from netspec.backends.torch.weights import write_weights
+    from tests.zoo.peer import models
+
+    write_weights(path, models.resnet50().state_dict())
+
+
+def _row(number: str, what: str, against: str, asked: str, shown: str, found: Comparison) -> Row:
+    data = {name: vars(getattr(found, name)) for name in ("ours", "peer", "ratio", "control")}
+    return Row(number, what, against, asked, f"{shown}; control {found.control}", data)
+
+
+ROWS: tuple[Callable[[], Iterator[Row]], ...] = (check_process, check_in_process, spec_to_module, forward_backward, onnx_export)

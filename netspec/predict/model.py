@@ -1,0 +1,153 @@
+"""A trained model, from a run or from an ONNX file, behind one face."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from netspec.backends.onnx.session import open_session, read_onnx_metadata
+from netspec.backends.torch import CompiledNet, build
+from netspec.backends.torch.weights import check_weights, read_file
+from netspec.data import Division, Task, image_task
+from netspec.data.decode import ImageFormat
+from netspec.diagnostics import failure
+from netspec.diagnostics.running import LabelCount, NoSuchDevice, NotNetspecModel
+from netspec.train.device import available_devices, choose_device
+from netspec.train.labels import read_classes
+from netspec.train.rebuild import load_run
+
+
+class Model(ABC):
+    """A trained model. ``division`` is how its training split data that has no splits of its own, if that is known."""
+
+    path: Path
+    task: Task
+    classes: tuple[str, ...]
+    division: Division | None = None
+
+    @abstractmethod
+    def logits(self, pixels: Tensor) -> Tensor:
+        """From a batch of bytes (`N x C x H x W`) to logits (`N x outputs`)."""
+
+    @abstractmethod
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """From a batch of bytes to a probability for each class (`N x classes`, on the CPU).
+
+        A net that does not end in `softmax` or `sigmoid` itself has it applied here.
+        """
+
+    def _check_labels(self) -> None:
+        if len(self.classes) != self.task.classes:
+            raise failure(LabelCount(str(self.path), len(self.classes), self.task.outputs))
+
+
+class RunModel(Model):
+    """The net of a run folder, with its best weights, else its last ones."""
+
+    def __init__(self, path: Path, device: str) -> None:
+        run = load_run(path)
+        self.path = path
+        self.task = image_task(run.graph)
+        self.division = Division(run.record.data.split, run.record.train.seed)
+        weights = run.folder.weights()
+        file = read_file(weights, run.graph)
+        check_weights(run.graph, file.tensors, str(weights))
+        classes = read_classes(file.metadata)
+        if classes is None or classes != run.record.classes:
+            raise failure(NotNetspecModel(str(weights), "its class labels are missing, or not those of run.json"))
+        self.classes = classes
+        self._check_labels()
+        self._device = choose_device(device)
+        self._net: CompiledNet = build(run.graph, file.tensors, name=str(weights)).to(self._device).eval()
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return cast("Tensor", self._net.logits(pixels.to(self._device)))
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        logits = self.logits(pixels).cpu()
+        return _pair(torch.sigmoid(logits)) if self.task.binary else torch.softmax(logits, 1)
+
+
+class OnnxModel(Model):
+    """A model that netspec has exported, run by onnxruntime."""
+
+    def __init__(self, path: Path, device: str) -> None:
+        self.path = path
+        metadata = read_onnx_metadata(path)
+        classes = read_classes(metadata)
+        if classes is None:
+            raise failure(NotNetspecModel(str(path), "it names no classes: it was not exported by netspec from a trained run"))
+        self.classes = classes
+        self._ending = _ending(path, metadata)
+        self._session = open_session(path, _onnx_device(device))
+        self.task = _task(path, metadata, self._session, self._ending)
+        self._check_labels()
+        self._input = self._session.get_inputs()[0].name
+
+    def _raw(self, pixels: Tensor) -> Tensor:
+        (found,) = self._session.run(None, {self._input: pixels.cpu().float().numpy()})
+        return torch.from_numpy(found)
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        raw = self._raw(pixels)
+        if self._ending is None:
+            return raw
+        smallest = torch.finfo(raw.dtype).tiny
+        below = raw.clamp_min(smallest).log()
+        return below if self._ending == "softmax" else below - (1 - raw).clamp_min(smallest).log()
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        raw = self._raw(pixels)
+        if self.task.binary:
+            return _pair(raw if self._ending == "sigmoid" else torch.sigmoid(raw))
+        return raw if self._ending == "softmax" else torch.softmax(raw, 1)
+
+
+def open_model(path: Path, device: str = "auto") -> Model:
+    """Open the folder of a run, or an ``.onnx`` file that netspec has exported. Raises N764 for anything else, and what those raise."""
+    if path.is_dir():
+        return RunModel(path, device)
+    if not path.exists():
+        raise failure(NotNetspecModel(str(path), "there is no such file or folder"))
+    if path.suffix.casefold() != ".onnx":
+        raise failure(NotNetspecModel(str(path), "it is neither the folder of a run nor an .onnx file"))
+    return OnnxModel(path, device)
+
+
+def _pair(second: Tensor) -> Tensor:
+    """The probabilities of both classes (`N x 2`) from that of the second (`N x 1`)."""
+    return torch.cat([1 - second, second], 1)
+
+
+def _onnx_device(name: str) -> Literal["cpu", "cuda", "auto"]:
+    if name in ("cpu", "cuda", "auto"):
+        return cast("Literal['cpu', 'cuda', 'auto']", name)
+    raise failure(NoSuchDevice(name, tuple(d for d in available_devices() if d != "mps")))
+
+
+def _ending(path: Path, metadata: Mapping[str, str]) -> Literal["softmax", "sigmoid"] | None:
+    try:
+        (ending,) = json.loads(metadata["netspec.activations"]).values()
+    except (KeyError, ValueError, AttributeError) as error:
+        raise failure(NotNetspecModel(str(path), "it does not say which activation its one output ends in")) from error
+    if ending not in ("softmax", "sigmoid", None):
+        raise failure(NotNetspecModel(str(path), "it ends in an activation that is not known"))
+    return cast("Literal['softmax', 'sigmoid'] | None", ending)
+
+
+def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Literal["softmax", "sigmoid"] | None) -> Task:
+    """The task by the model's own input and output."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    shapes = [list(i.shape) for i in inputs], [list(o.shape) for o in outputs]
+    fits = len(inputs) == len(outputs) == 1 and len(shapes[0][0]) == 4 and len(shapes[1][0]) == 2
+    sizes = [*shapes[0][0][1:], *shapes[1][0][1:]] if fits else []
+    if not sizes or not all(isinstance(n, int) for n in sizes) or sizes[0] not in (1, 3):
+        raise failure(NotNetspecModel(str(path), "it does not take one image and give one number for each class"))
+    return Task(metadata.get("netspec.name", path.stem), ImageFormat(*sizes[:3]), sizes[3], ending)

@@ -1,0 +1,41 @@
+"""From a run's folder back to its net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from netspec.compiler import load
+from netspec.diagnostics import NetspecError, failure
+from netspec.diagnostics.running import BrokenRun, CannotRebuild
+from netspec.graph import Graph
+from netspec.report.models import RunRecord
+from netspec.train.folder import RunFolder
+from netspec.train.resuming import spec_digest
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk and the graph it was trained with."""
+
+    folder: RunFolder
+    record: RunRecord
+    graph: Graph
+
+
+def load_run(path: Path) -> Run:
+    """Read a run's record and compile its own copy of the spec with the settings it was trained with.
+
+    Raises N751 where there is no run, N753 where a file is missing or damaged, N763 where the copy does not make the net of the run.
+    """
+    folder = RunFolder(path)
+    record = folder.read_record()
+    if not folder.spec.is_file():
+        raise failure(BrokenRun(str(folder.spec), "the run's copy of the spec is missing"))
+    try:
+        graph = load(folder.spec, net=record.net, settings=record.settings)
+    except NetspecError as error:
+        raise failure(CannotRebuild(str(folder.spec), str(error))) from error
+    if spec_digest(graph) != record.spec_sha256 or graph.parameters != record.parameters:
+        raise failure(CannotRebuild(str(folder.spec), "it has been changed since"))
+    return Run(folder, record, graph)

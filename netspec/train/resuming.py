@@ -1,0 +1,67 @@
+"""Whether a run may go on: with the same net, the same settings, the same data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from netspec.data import Splits
+from netspec.diagnostics import failure
+from netspec.diagnostics.running import DataChanged, RunChanged
+from netspec.graph import Graph
+from netspec.report.models import RunRecord, TrainSettings, Versions
+from netspec.train.settings import section_values
+from netspec.values import show
+
+
+def spec_digest(graph: Graph) -> str:
+    """SHA-256 of the text of the spec."""
+    return hashlib.sha256(graph.source.text.encode()).hexdigest()
+
+
+def check_same_run(folder: Path, record: RunRecord, graph: Graph, settings: TrainSettings) -> None:
+    """Raise N754, with every difference, where the net or a setting is not the one the run was started with."""
+    changes = [*_changes("net", {"name": record.net}, {"name": graph.name})]
+    if record.spec_sha256 != spec_digest(graph):
+        changes.append("the text of the spec has changed; the run keeps its own in spec.net")
+    changes += _changes("setting", record.settings, {name: show(value) for name, value in graph.settings.items()})
+    changes += _changes("train", record.train.model_dump(mode="json"), settings.model_dump(mode="json"))
+    changes += _changes("data", {"split": list(record.data.split)}, {"split": list(section_values(graph, "data")["split"])})
+    if changes:
+        raise failure(RunChanged(str(folder), tuple(changes)))
+
+
+def _changes(group: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for key in {**before, **now}:
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _changes(f"{group}.{key}", old, new)
+        elif old != new:
+            yield f"{group}.{key} was {old}, and is {new}"
+
+
+def check_same_data(path: Path, record: RunRecord, splits: Splits) -> None:
+    """Raise N755 where the data is not, byte for byte, what the run was started with."""
+    changes = []
+    added = [c for c in splits.classes if c not in record.classes]
+    removed = [c for c in record.classes if c not in splits.classes]
+    changes += [f"class {c} is new" for c in added] + [f"class {c} is gone" for c in removed]
+    counts = splits.counts()
+    for split in {**record.data.counts, **counts}:
+        old, new = record.data.counts.get(split, 0), counts.get(split, 0)
+        if old != new:
+            changes.append(f"{split} had {old:,} images, and has {new:,}")
+    if not changes and record.data.fingerprint != splits.fingerprint:
+        changes.append("as many images as before, but not the same ones")
+    if changes:
+        raise failure(DataChanged(str(path), tuple(changes)))
+
+
+def machine_differences(before: Versions, now: Versions) -> list[str]:
+    """What may make the numbers of a resumed run differ in their last bits."""
+    old, new = before.model_dump(), now.model_dump()
+    return [
+        f"{key} was {old[key]}, and is {new[key]}" for key in ("torch", "numpy", "platform", "device", "threads") if old[key] != new[key]
+    ]
