@@ -32,10 +32,10 @@ class Betas(Kind):
 Rates = Annotated[tuple[float, float], Betas()]
 
 
-def sgd(lr: Positive = 0.01, momentum: NotNegative = 0.0, weight_decay: NotNegative = 0.0, nesterov: Boolean = False) -> None:
+def sgd(lr: Positive = 1e-3, momentum: NotNegative = 0.0, weight_decay: NotNegative = 0.0, nesterov: Boolean = False) -> None:
     """Stochastic gradient descent (`torch.optim.SGD`).
 
-    - `lr`: the learning rate
+    - `lr`: the learning rate (0.001 as in PyTorch; Keras has 0.01)
     - `momentum`: how much of the last step goes into the next; 0.9 is usual
     - `weight_decay`: the factor of the squared weights in the loss
     - `nesterov`: look ahead along the momentum (Sutskever et al., 2013); needs a momentum above 0

@@ -10,6 +10,7 @@ import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any, Final
 
@@ -283,9 +284,23 @@ class Signature:
     variadic: bool
     parameters: tuple[Parameter, ...]
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, Parameter]:
         return {p.name: p for p in self.parameters}
+
+    @cached_property
+    def positional(self) -> tuple[Parameter, ...]:
+        return tuple(p for p in self.parameters if p.positional)
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The names of the parameters without a default."""
+        return frozenset(p.name for p in self.parameters if p.required)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """What each parameter is where nothing is written; those without a default are ``REQUIRED``."""
+        return {p.name: p.default for p in self.parameters}
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.parameters))

@@ -44,7 +44,8 @@ def _length(train: TrainSettings) -> str:
 
 
 def _named(chosen: NamedSettings) -> str:
-    return show(Choice(chosen.name, chosen.settings))
+    settings = {name: tuple(part) if isinstance(part, list) else part for name, part in chosen.settings.items()}
+    return show(Choice(chosen.name, settings))
 
 
 def show_outcome(reporter: Reporter, folder: Path, record: RunRecord) -> None:

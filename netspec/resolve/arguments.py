@@ -44,18 +44,20 @@ class Binder:
         """Bare words that are accepted as values, whatever the argument: what a block passes on."""
 
     def bind(self, signature: Signature, call: ast.Arguments | None, span: Span) -> Bound | None:
+        if call is None and not signature.required:
+            return Bound(signature.defaults)
         bound = Bound({})
-        places = iter([p for p in signature.parameters if p.positional])
-        tensors_wanted = len(call.items) if call and signature.variadic else signature.tensors - 1
-        for argument in call.items if call else ():
+        places = iter(signature.positional)
+        items = call.items if call is not None else ()
+        tensors_wanted = len(items) if signature.variadic else signature.tensors - 1
+        for argument in items:
             if argument.name is None and len(bound.tensors) < tensors_wanted:
                 self._tensor(argument, bound)
                 continue
             parameter = next(places, None) if argument.name is None else self._named(signature, argument)
             if parameter is None:
                 if argument.name is None:
-                    count = sum(p.positional for p in signature.parameters)
-                    self._wrong(problems.TooManyArguments(self.owner, count, str(signature)), argument.span)
+                    self._wrong(problems.TooManyArguments(self.owner, len(signature.positional), str(signature)), argument.span)
                 continue
             if parameter.name in bound.spans:
                 self._wrong(problems.GivenTwice(self.owner, parameter.name), argument.span, {bound.spans[parameter.name]: "first here"})
@@ -65,25 +67,27 @@ class Binder:
         return self._complete(signature, bound, span)
 
     def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
-        missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans)
-        if missing:
+        if not signature.required <= bound.spans.keys():
+            missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans)
             self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)
-        given = bound.arguments
-        bound.arguments = {p.name: given.get(p.name, p.default) for p in signature.parameters}
+        bound.arguments = signature.defaults | bound.arguments
         return bound if self.fine else None
 
     def accept(self, name: str, kind: Kind, expression: ast.Expression) -> Any:
         """The value of an argument as its declaration gets it, or ``None`` after a report."""
-        if isinstance(kind, OneOfChoices) and isinstance(expression, ast.Call):
+        if type(expression) is ast.Literal:
+            value = expression.value
+        elif isinstance(kind, OneOfChoices) and isinstance(expression, ast.Call):
             return self._choice(kind, expression)
-        self.evaluator.words = self.passed_on or kind.words
-        try:
-            value = self.evaluator.value(expression)
-        except Failure as failure:
-            self.fine = False
-            if failure.problem is not None:
-                self.report(self._or_word(failure.problem, name, kind, expression), failure.span)
-            return None
+        else:
+            self.evaluator.words = self.passed_on or kind.words
+            try:
+                value = self.evaluator.value(expression)
+            except Failure as failure:
+                self.fine = False
+                if failure.problem is not None:
+                    self.report(self._or_word(failure.problem, name, kind, expression), failure.span)
+                return None
         try:
             return kind.accept(value)
         except (ValueError, OverflowError):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from netspec.diagnostics import Problem, Related, Trail, problems
 from netspec.diagnostics.collector import Collector
 from netspec.graph import Facts, Node, Region
-from netspec.layer import Layer, Reject, layers
+from netspec.layer import Layer, layers
 from netspec.lowering import X, nn
 from netspec.resolve.scope import Labelled, Namespace, Scope
 from netspec.shape import Shape
@@ -108,20 +108,14 @@ class Emitter:
         inputs: Sequence[Tensor],
         arguments: Mapping[str, Any],
         span: Span,
-        reject: RejectReport,
     ) -> Tensor:
-        """Use a layer; ``reject`` is told of a broken rule. What comes of an unknown input is unknown."""
-        namespace = frame.namespace
-        path = self._path(namespace, layer, label)
-        shapes = tuple(t.shape for t in inputs)
+        """Use a layer. What comes of an unknown input is unknown; raises :class:`Reject` where a rule of the layer is broken."""
+        path = self._path(frame.namespace, layer, label)
+        shapes = tuple([t.shape for t in inputs])
         if None in shapes:
             return UNKNOWN_TENSOR
-        try:
-            facts = layer.infer(shapes, arguments)  # type: ignore[arg-type]
-        except Reject as rejection:
-            reject(rejection)
-            return UNKNOWN_TENSOR
-        return self._add(frame, path, layer.name, label, arguments, tuple(t.node for t in inputs), facts, span, frame.role)
+        facts = layer.infer(shapes, arguments)  # type: ignore[arg-type]
+        return self._add(frame, path, layer.name, label, arguments, tuple([t.node for t in inputs]), facts, span, frame.role)
 
     def _path(self, namespace: Namespace, layer: Layer, label: str | None) -> str:
         if layer.is_merge:
@@ -150,15 +144,3 @@ class Emitter:
         place = Place(frame.source, span)
         self.nodes.append(Node(index, path, layer, label, arguments, inputs, facts, role, frame.frozen, frame.region, place, frame.trail))
         return Tensor(index, facts.output)
-
-
-class RejectReport:
-    """What to do when a layer's rule is broken."""
-
-    def __init__(self, emitter: Emitter, frame: Frame, span: Span, arguments: Mapping[str, Span], inputs: Sequence[Span]) -> None:
-        self.emitter, self.frame, self.span, self.arguments, self.inputs = emitter, frame, span, arguments, inputs
-
-    def __call__(self, rejection: Reject) -> None:
-        span = self.arguments.get(rejection.at or "", self.span)
-        related = {self.inputs[i]: text for i, text in rejection.inputs.items() if i < len(self.inputs)}
-        self.emitter.report(self.frame, rejection.problem, span, related)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netspec.diagnostics import Problem, Trail, problems
-from netspec.layer import Layer, layers
+from netspec.layer import Layer, Reject, layers
 from netspec.limits import NAME_LENGTH
 from netspec.resolve.arguments import Binder, Bound, Report, all_words
-from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow, RejectReport
+from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.scope import Namespace, Scope
 from netspec.signature import REQUIRED, Anything, Parameter, Signature
@@ -186,8 +186,11 @@ class Expander:
             here.frame.namespace.number()
             return self.labelled(here, UNKNOWN_TENSOR)
         inputs = [here.flow, *(t for t, _ in bound.tensors)]
-        reject = RejectReport(self.emitter, here.frame, op.span, bound.spans, [op.reference.span, *(s for _, s in bound.tensors)])
-        tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span, reject)
+        try:
+            tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span)
+        except Reject as rejection:
+            self._rejected(rejection, here.frame, op.span, bound, [op.reference.span, *(s for _, s in bound.tensors)])
+            tensor = UNKNOWN_TENSOR
         if here.frame.role == "preprocess" and tensor.node >= 0 and self.emitter.nodes[tensor.node].facts.weights:
             self.report(
                 here.frame,
@@ -210,10 +213,18 @@ class Expander:
             bound = None
         if bound is None:
             return self.labelled(here, UNKNOWN_TENSOR, inner.namespace)
-        reject = RejectReport(self.emitter, here.frame, span, bound.spans, [s for _, s in given])
         inputs = [tensor for tensor, _ in given if tensor is not None]
-        tensor = self.emitter.layer(inner, layer, None, inputs, bound.arguments, span, reject)
+        try:
+            tensor = self.emitter.layer(inner, layer, None, inputs, bound.arguments, span)
+        except Reject as rejection:
+            self._rejected(rejection, here.frame, span, bound, [s for _, s in given])
+            tensor = UNKNOWN_TENSOR
         return self.labelled(here, tensor, inner.namespace)
+
+    def _rejected(self, rejection: Reject, frame: Frame, span: Span, bound: Bound, inputs: Sequence[Span]) -> None:
+        """Report a layer's broken rule: at the argument it names, or at the layer; and beside it what it says of single inputs."""
+        related = {inputs[i]: text for i, text in rejection.inputs.items() if i < len(inputs)}
+        self.emitter.report(frame, rejection.problem, bound.spans.get(rejection.at or "", span), related)
 
     def _block(self, block: ast.Block, op: ast.UseOf, here: Here) -> Tensor | None:
         """A use of a block: a region of its own, under its label or its number, with new weights."""

@@ -63,7 +63,8 @@ def _use_of(items: list[Any], span: Span) -> ast.UseOf:
     return ast.UseOf(items[0], arguments, items[-1] if type(items[-1]) is ast.Body else None, span)
 
 
-def _labelled(items: list[Any], span: Span, source: Source, expression: Callable[..., ast.Expression]) -> ast.Step:
+def labelled(items: list[Any], span: Span, source: Source, expression: Callable[..., ast.Expression]) -> ast.Step:
+    """A step with its label, of which a quoted one may be computed."""
     token, operation = items
     if token.kind == "NAME":
         return ast.Step(ast.Label((token.text,), _token_span(token)), operation, span)
@@ -144,7 +145,7 @@ BUILDERS: Final[dict[str, Callable[..., Any]]] = {
     "branch": lambda items, span: ast.Branch(tuple(items), span),
     "let": lambda items, span: ast.Let(items[0].text, items[1], span),
     "chain": _chain,
-    "labelled": _labelled,
+    "labelled": labelled,
     "use_of": _use_of,
     "region": lambda items, span: ast.Region(items[0], span),
     "frozen": lambda items, span: ast.Frozen(items[0], span),

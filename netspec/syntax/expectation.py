@@ -16,6 +16,7 @@ _SHOWN = {
     "VBAR": "`|`", "DOT": "`.`", "FLOW": "`x`",
 }  # fmt: skip
 
+
 def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str]) -> Problem:
     """The problem of a token that none of the expected kinds fits."""
     return problems.UnexpectedToken(_found(tokens[index]), _words(set(expected)), _hint(tokens, index))

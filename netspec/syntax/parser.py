@@ -1,8 +1,6 @@
 """Tokens to tree: an LALR(1) driver over the tables, with recovery.
 
-Precedence in the grammar is a ladder of rules, most of which only rename what they contain. The driver climbs such a
-ladder in one look-up: the state it ends in depends on the state below, the rung and the next token alone, so it is worked
-out once. After an error the whole statement is replaced by a hole, and the parse begins again: so every statement that
+After an error the whole statement is replaced by a hole, and the parse begins again: so every statement that
 is wrong is reported, and what a hole would have defined is remembered, so that nothing that uses it is reported too.
 """
 
@@ -11,28 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
 
 from netspec.diagnostics import Diagnostic
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
-from netspec.syntax.build import BUILDERS, Many
+from netspec.syntax.driver import NO_ACTION, SyntaxFault, run
 from netspec.syntax.expectation import unexpected
 from netspec.syntax.faults import BAD, MAX_ERRORS, GaveUp
 from netspec.syntax.lexer import END, LexicalError, Token, tokenize
-from netspec.syntax.tables import Rule, Tables, tables
-
-_STOP: Final = -(2**31)
+from netspec.syntax.tables import Tables, tables
 
 _tables = cache(tables)
-
-
-class SyntaxFault(Exception):
-    """A token that cannot stand where it does, by its index."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__(index)
-        self.index = index
 
 
 def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
@@ -46,7 +33,7 @@ def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
         return ast.File(source, ()), found
     while True:
         try:
-            return ast.File(source, tuple(_Driver(_tables(), source).run(tokens, "file"))), found
+            return ast.File(source, tuple(run(_tables(), tokens, "file", source, parse_expression))), found
         except LexicalError as error:  # inside a computed label
             found.append(error.diagnostic)
             index = next(i for i, t in enumerate(tokens) if t.end > error.diagnostic.place.span.start)  # type: ignore[union-attr]
@@ -65,82 +52,11 @@ def parse_expression(source: Source, start: int = 0, end: int | None = None) -> 
     """The expression between two offsets of a text. Raises :class:`LexicalError` or a :class:`NetspecError`'s diagnostic in one."""
     tokens = tokenize(source, _tables(), start, end)
     try:
-        return _Driver(_tables(), source).run(tokens, "expression")  # type: ignore[no-any-return]
+        return run(_tables(), tokens, "expression", source, parse_expression)  # type: ignore[no-any-return]
     except SyntaxFault as fault:
         token = tokens[fault.index]
         problem = unexpected(tokens, fault.index, _acceptable(_tables(), tokens[: fault.index], "expression"))
         raise LexicalError(source, problem, token.start, token.end) from None
-
-
-class _Driver:
-    """Runs the tables over tokens. Four stacks go side by side: states, what was made, where it begins and where it ends."""
-
-    def __init__(self, tables: Tables, source: Source) -> None:
-        self.tables = tables
-        self.source = source
-
-    def run(self, tokens: Sequence[Token], start: str) -> Any:
-        table, rules, climbed = self.tables.states, self.tables.rules, _climbed()
-        states: list[int] = [self.tables.starts[start]]
-        values: list[Any] = []
-        begins: list[int] = []
-        ends: list[int] = []
-        for index, token in enumerate(tokens):
-            kind, _, begin, end = token
-            while (action := table[states[-1]].get(kind, _STOP)) < 0:
-                if action == _STOP:
-                    if kind == END and states[-1] == self.tables.ends[start]:
-                        return values[0]
-                    raise SyntaxFault(index)
-                rule = rules[~action]
-                if rule.unit:
-                    key = (states[-2], states[-1], kind)
-                    if (state := climbed.get(key)) is None:
-                        state = climbed[key] = self._climb(*key)
-                    states[-1] = state
-                    continue
-                if length := rule.length:
-                    children, first, last = values[-length:], begins[-length], ends[-1]
-                    del states[-length:], values[-length:], begins[-length:], ends[-length:]
-                else:
-                    children, first, last = [], begin, begin
-                values.append(self._made(rule, children, first, last))
-                begins.append(first)
-                ends.append(last)
-                states.append(table[states[-1]][rule.origin])
-            states.append(action)
-            values.append(token)
-            begins.append(begin)
-            ends.append(end)
-        raise AssertionError("a parse ends at $END")
-
-    def _climb(self, below: int, state: int, kind: str) -> int:
-        """The state in which a ladder of renaming rules ends."""
-        while True:
-            action = self.tables.states[state].get(kind, 0)
-            if action >= 0 or not self.tables.rules[~action].unit:
-                return state
-            state = self.tables.states[below][self.tables.rules[~action].origin]
-
-    def _made(self, rule: Rule, children: list[Any], begin: int, end: int) -> Any:
-        name, keep = rule.name, rule.keep
-        if name == "":
-            return children[keep[0]]
-        if keep and type(children[keep[0]]) is Many:  # lists grow in place: a chain of 20,000 steps costs 20,000 steps
-            items, keep = children[keep[0]], keep[1:]
-        else:
-            items = Many()
-        for i in keep:
-            child = children[i]
-            if type(child) is Many:
-                items.extend(child)
-            else:
-                items.append(child)
-        if name == "*":
-            return items
-        if name == "labelled":
-            return BUILDERS[name](items, Span(begin, end), self.source, parse_expression)
-        return BUILDERS[name](items, Span(begin, end))
 
 
 def _acceptable(tables: Tables, tokens: Sequence[Token], start: str = "file") -> list[str]:
@@ -156,19 +72,14 @@ def _acceptable(tables: Tables, tokens: Sequence[Token], start: str = "file") ->
 
 def _advance(tables: Tables, states: list[int], kind: str, end: int | None = None) -> bool:
     """Whether a token of a kind fits; ``states`` then stand behind it."""
-    while (action := tables.states[states[-1]].get(kind, _STOP)) < 0:
-        if action == _STOP:
+    while (action := tables.states[states[-1]].get(kind, NO_ACTION)) < 0:
+        if action == NO_ACTION:
             return states[-1] == end
         rule = tables.rules[~action]
         del states[len(states) - rule.length :]
         states.append(tables.states[states[-1]][rule.origin])
     states.append(action)
     return True
-
-
-@cache
-def _climbed() -> dict[tuple[int, int, str], int]:
-    return {}
 
 
 def _reported(tokens: list[Token], index: int) -> bool:

@@ -23,13 +23,14 @@ class Rule(NamedTuple):
     """``origin`` is the symbol a reduction makes, ``keep`` which of its symbols are kept as children.
 
     ``name`` is what to build: a constructor's name; ``""`` passes on a single child; ``"*"`` collects children into the list of
-    whoever contains them. ``unit`` is true of a rule that only renames one symbol.
+    whoever contains them. ``unit`` is true of a rule that only renames one symbol; ``gather`` of one whose children may be such lists.
     """
 
     origin: str
     length: int
     name: str
     keep: tuple[int, ...]
+    gather: bool
     unit: bool
 
 
@@ -57,8 +58,8 @@ def tables() -> Tables:
     if data.get("checksum") != crc32(grammar):
         data = generate(grammar)
     rules = tuple(
-        Rule(origin, length, name, tuple(keep), length == len(keep) == 1 and name in {"", "*"})
-        for origin, length, name, keep in data["rules"]
+        Rule(origin, length, name, tuple(keep), gather, length == len(keep) == 1 and name in {"", "*"})
+        for origin, length, name, keep, gather in data["rules"]
     )
     return Tables(data["states"], data["starts"], data["ends"], rules, data["tokens"], data["keywords"])
 
@@ -93,7 +94,7 @@ def _state_key(state: Any) -> Any:
     return state if isinstance(state, int) else sorted(map(str, state.closure)) if hasattr(state, "closure") else str(state)
 
 
-def _rule(rule: Any) -> tuple[str, int, str, tuple[int, ...]]:
+def _rule(rule: Any) -> tuple[str, int, str, tuple[int, ...], bool]:
     keep = tuple(i for i, symbol in enumerate(rule.expansion) if not (symbol.is_term and symbol.filter_out))
     if rule.origin.name.startswith("_"):
         name = "*"
@@ -101,7 +102,8 @@ def _rule(rule: Any) -> tuple[str, int, str, tuple[int, ...]]:
         name = ""
     else:
         name = str(rule.alias or rule.origin.name)
-    return str(rule.origin.name), len(rule.expansion), name, keep
+    gather = name == "*" or any(not rule.expansion[i].is_term and rule.expansion[i].name.startswith("_") for i in keep)
+    return str(rule.origin.name), len(rule.expansion), name, keep, gather
 
 
 def _tokens(terminals: Any) -> tuple[str, dict[str, str]]:

@@ -46,7 +46,8 @@ def section_values(graph: Graph, section: str) -> dict[str, Any]:
 
 
 def _named(value: Choice) -> NamedSettings:
-    return NamedSettings(name=value.name, settings=dict(value.settings))
+    plain = {name: list(part) if isinstance(part, tuple) else part for name, part in value.settings.items()}
+    return NamedSettings(name=value.name, settings=plain)
 
 
 def _check_batch_norms(graph: Graph, batch: int) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from netspec.backends.dot import words
 from netspec.backends.dot.grouping import Group
 from netspec.backends.dot.picture import Box, Cluster
 from netspec.backends.dot.select import Selection
 from netspec.graph import Region
+
+_COLUMN: Final = 12
+"""About half the letters that fit under a box of several side by side, with the space between them."""
 
 
 @dataclass
@@ -96,17 +100,26 @@ class Frames:
         return [(s, max(s, e)) for s, e in zip(starts, ends, strict=True)]
 
     def _title(self, index: int, says_frozen: bool) -> list[str]:
-        """``layer1.0  bottleneck(64, stride=2)``, on more lines where one is too short; ``3 ×`` before a run."""
+        """``layer1.0`` and below it ``bottleneck(64, stride=2)``; ``3 × layer1.1–3`` for a run."""
         region = self.regions[index]
         times, last = self.selection.times.get(index, (1, index))
-        name = words.cut(region.path)
-        if times > 1:
-            name += f" … {words.cut(self.regions[last].path)}"
-        title = words.broken(region.title) if region.kind == "block" else []
-        if title and len(name) + len(title[0]) < words.TITLE and len(title) == 1:
-            lines = [f"{name}   {title[0]}"]
-        else:
-            lines = [name, *title]
-        if times > 1:
-            lines[0] = f"{times} ×   {lines[0]}"
+        name = words.cut(region.path) if times == 1 else words.cut(f"{times} × {_range(region.path, self.regions[last].path)}")
+        width = self._width(index)
+        use = words.broken(region.title, width) if region.kind == "block" else []
+        lines = [name, *use]
+        if use and region.path.isdecimal() and times == 1:
+            lines = use  # a bare number tells nobody anything
+        elif len(use) == 1 and len(name) + len(use[0]) + 3 <= width:
+            lines = [f"{name}   {use[0]}"]
         return [*lines, "❄ frozen"] if says_frozen else lines
+
+    def _width(self, region: int) -> int:
+        """How many letters of a title fit beside an arrow in the middle: it depends on how many boxes stand side by side."""
+        groups = self.groups[slice(*self._spans[region])]
+        columns = max(sum(i >= groups[0].head.index for i in g.head.inputs) for g in groups)
+        return words.TITLE if columns < 3 else _COLUMN * columns
+
+
+def _range(first: str, last: str) -> str:
+    """``layer1.1–3`` for ``layer1.1`` to ``layer1.3``."""
+    return f"{first}–{last.rpartition('.')[2]}"

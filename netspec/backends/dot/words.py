@@ -14,8 +14,8 @@ from netspec.values import show
 
 LINE: Final = 44
 """Longer lines are cut."""
-TITLE: Final = 28
-"""Longer titles are broken."""
+TITLE: Final = 15
+"""Longer titles are broken: about as many letters fit under half a box."""
 
 _SYMBOLS: Final = {"add": "+", "multiply": "×"}
 _UNTOLD: Final = frozenset({"padding", "output_padding", "bias", "eps", "momentum", "affine", "ceil_mode", "count_include_pad"})
@@ -105,7 +105,7 @@ def cut(text: str, length: int = LINE) -> str:
     return safe if len(safe) <= length else safe[: length - 1] + "…"
 
 
-def broken(text: str, width: int = TITLE, lines: int = 4) -> list[str]:
+def broken(text: str, width: int = TITLE, lines: int = 5) -> list[str]:
     """The text in at most ``lines`` lines, broken after commas and spaces where it can be."""
     found: list[str] = []
     rest = cut(text, width * lines)

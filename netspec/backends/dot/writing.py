@@ -11,12 +11,13 @@ from typing import Final
 
 from netspec.backends.dot import palette
 from netspec.backends.dot.picture import Arrow, Box, Cluster, Direction, Form, Picture
+from netspec.backends.dot.words import TITLE
 
 _SPACE: Final = "\N{NO-BREAK SPACE}"
 _RANKDIR: Final = {"down": "TB", "right": "LR"}
 
 _FORMS: Final[Mapping[Form, dict[str, str]]] = {
-    "box": {"shape": "box", "style": "rounded,filled", "width": "1.7", "height": "0.42"},
+    "box": {"shape": "box", "style": "rounded,filled", "width": "1.9", "height": "0.42"},
     "pill": {"shape": "box", "style": "rounded,filled", "width": "0.9", "height": "0.26", "fontsize": "9", "margin": "0.10,0.04"},
     "sign": {"shape": "circle", "style": "filled", "width": "0.32", "fixedsize": "true", "fontsize": "15", "margin": "0", "penwidth": "1.4"},
     "bar": {"shape": "box", "style": "rounded,filled", "width": "1.1", "height": "0.26", "fontsize": "9", "margin": "0.10,0.04", "penwidth": "1.4"},
@@ -96,7 +97,7 @@ def _look(box: Box, direction: Direction) -> dict[str, str]:
 def _frame(cluster: Cluster, direction: Direction, depth: int) -> str:
     fill = palette.FROZEN_FILL if cluster.frozen else palette.CLUSTER_FILLS[depth % 2]
     look = {
-        "labelloc": "b" if direction == "down" else "t", "labeljust": "l", "fontsize": "9", "fontcolor": palette.MUTED, "margin": "10",
+        "labelloc": "b" if direction == "down" else "t", "labeljust": "l", "fontsize": "8", "fontcolor": palette.MUTED, "margin": "10",
         "style": "rounded,filled,dashed" if cluster.frozen else "rounded,filled",
         "fillcolor": fill, "color": palette.FROZEN_BORDER if cluster.frozen else palette.CLUSTER_BORDER, "tooltip": " ".join(cluster.lines),
     }  # fmt: skip
@@ -104,18 +105,20 @@ def _frame(cluster: Cluster, direction: Direction, depth: int) -> str:
 
 
 def _clear_of_the_middle(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """The title made twice as wide with spaces on its right, so that the frame is and arrows pass beside the words, not through them.
+    """A long title made twice as wide with spaces on its right, so that the frame is, and arrows pass beside the words.
 
     What flows down goes into a frame in many ways and mostly out of it in one, in the middle: so the title stands below, at the left.
     """
     widest = max(lines, key=len)
+    if len(widest) <= TITLE:
+        return lines
     return tuple(line + _SPACE * round(1.9 * len(widest)) if line is widest else line for line in lines)
 
 
 def _arrow(arrow: Arrow, direction: Direction) -> str:
     look = {"label": f" {arrow.text} "} if arrow.text else {}
     if arrow.skip:
-        look |= {"color": palette.SKIP, "penwidth": "1.6", "weight": "1", "headport": "e" if direction == "down" else "s"}
+        look |= {"color": palette.SKIP, "penwidth": "1.6", "weight": "1"} | ({"headport": "e"} if direction == "down" else {})
     return f"{arrow.source} -> {arrow.target}" + (f" {_attributes(look)}" if look else "")
 
 

@@ -1,0 +1,90 @@
+"""Run as a program: kill a training before and after every call of the file system, resume it, compare the weights.
+
+Each training is a fork, so that PyTorch is loaded once. The resume is killed too, somewhere, and resumed in its turn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from netspec.train import run, train
+from tests.train.nets import graph, write_data
+
+CALLS = ("open", "fsync", "fchmod", "replace")
+
+
+def kill_at(moment: int) -> Callable[[], int]:
+    """Count the moments before and after each call, and die at one; gives a function that says how many there were."""
+    seen = 0
+
+    def pass_by() -> None:
+        nonlocal seen
+        if seen == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen += 1
+
+    def watched(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            pass_by()
+            result = real(*arguments, **named)
+            pass_by()
+            return result
+
+        return call
+
+    for name in CALLS:
+        setattr(os, name, watched(getattr(os, name)))
+    return lambda: seen
+
+
+def forked(work: Callable[[], object]) -> int:
+    """How a child that does this work ends: 0, or minus the signal's number."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        except BaseException as error:
+            print(type(error).__name__, error, file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main(folder: Path) -> None:
+    run.draw_curves = lambda *_: b"a picture"  # type: ignore[assignment]  # drawing takes longer than all else here
+    net, data = graph(folder, epochs="2", batch="16"), write_data(folder, train=20, val=6, test=0)
+    train(net, data, out=folder / "whole", device="cpu")
+    expected = {name: (folder / "whole" / name).read_bytes() for name in ("last.safetensors", "best.safetensors")}
+
+    def counted() -> None:
+        count = kill_at(-1)
+        train(net, data, out=folder / "counted", device="cpu")
+        (folder / "calls").write_text(str(count()), "utf-8")
+
+    assert forked(counted) == 0
+    calls = int((folder / "calls").read_text("utf-8"))
+    killed, wrong = 0, []
+    for moment in range(calls):
+        out = folder / f"run{moment}"
+
+        def attempt(at: int, out: Path = out) -> None:
+            kill_at(at)
+            train(net, data, out=out, resume=(out / "run.json").exists(), device="cpu")
+
+        ends = [forked(lambda: attempt(moment)), forked(lambda: attempt(moment * 7 % 23)), forked(lambda: attempt(-1))]  # noqa: B023
+        killed += ends.count(-signal.SIGKILL)
+        found = {name: (out / name).read_bytes() if (out / name).exists() else b"" for name in expected}
+        left = [p.name for p in out.iterdir() if p.name.endswith(".tmp")]
+        if ends[0] != -signal.SIGKILL or ends[2] != 0 or found != expected or left:
+            wrong.append([moment, ends, left, [name for name in expected if found[name] != expected[name]]])
+    print(json.dumps({"calls": calls, "killed": killed, "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
