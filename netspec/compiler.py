@@ -53,18 +53,20 @@ def compile_source(
     settings: Mapping[str, str] | None = None,
     limits: Limits = Limits(),
     every: bool = False,
+    collector: Collector | None = None,
     **parameters: Any,
 ) -> tuple[Graph, ...]:
     """The graph of the first net, or of the one named; with ``every``, those of the file's other nets after it.
 
-    Expectations hold for a net as it is written: where its parameters are set from outside, they are not checked.
+    Expectations hold for a net as it is written: where its parameters are set from outside, they are not checked. Whoever
+    gives a ``collector`` finds the warnings in it.
     """
-    collector = Collector()
+    collector = Collector() if collector is None else collector
     with _collection_off():
         file, found = parse(source)
         collector.extend(found)
         declarations = declare(file, collector)
-        check_names(declarations.sections, source, collector)
+        check_names(declarations, collector)
         written, overrides = _outside(settings or {}, parameters, collector)
         names = _chosen(declarations, net, every, collector)
         graphs = [_graph(declarations, n, written if i == 0 else {}, overrides, collector, limits) for i, n in enumerate(names)]
@@ -74,11 +76,12 @@ def compile_source(
 
 def diagnose(source: Source, limits: Limits = Limits()) -> tuple[Diagnostic, ...]:
     """Everything there is to say about a file and each of its nets."""
+    collector = Collector()
     try:
-        compile_source(source, limits=limits, every=True)
+        compile_source(source, limits=limits, every=True, collector=collector)
     except NetspecError as error:
         return error.diagnostics
-    return ()
+    return collector.diagnostics
 
 
 def _graph(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from netspec.cli.terminal import show_json
+from netspec.cli.terminal import show_diagnostics, show_json
 from netspec.compiler import Limits, compile_source
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics import Diagnostic, NetspecError
+from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import plural
 from netspec.graph import Graph
 from netspec.limits import MAX_BYTES, MAX_NODES
@@ -25,21 +27,30 @@ def check(
     max_bytes: int = MAX_BYTES,
 ) -> int:
     """Compile every net of a file, or the one that is named, and print what it comes to; gives the exit code."""
-    limits = Limits(max_bytes, max_nodes)
+    limits, found = Limits(max_bytes, max_nodes), Collector()
     try:
-        graphs = compile_source(read_source(spec, max_bytes), net=net, settings=settings, limits=limits, every=net is None)
+        source = read_source(spec, max_bytes)
+        graphs = compile_source(source, net=net, settings=settings, limits=limits, every=net is None, collector=found)
     except NetspecError as error:
         if not json:
             raise
-        from netspec.diagnostics.render import as_data
-
-        show_json({"ok": False, "diagnostics": [as_data(d) for d in error.diagnostics]})
+        show_json({"ok": False, "diagnostics": _as_data(error.diagnostics)})
         return int(error.exit)
     if json:
-        show_json({"ok": True, **outline(graphs[0]), "nets": [outline(g) for g in graphs]})
+        show_json({"ok": True, **outline(graphs[0]), "nets": [outline(g) for g in graphs], "diagnostics": _as_data(found.diagnostics)})
     else:
+        if found.diagnostics:
+            show_diagnostics(found.diagnostics)
         print("\n".join(map(_sentences, graphs)))
     return 0
+
+
+def _as_data(diagnostics: tuple[Diagnostic, ...]) -> list[dict[str, Any]]:
+    if not diagnostics:
+        return []
+    from netspec.diagnostics.render import as_data
+
+    return [as_data(d) for d in diagnostics]
 
 
 def _sentences(graph: Graph) -> str:

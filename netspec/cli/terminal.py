@@ -40,15 +40,15 @@ def show_json(data: Any) -> None:
 
 def crash(error: Exception) -> int:
     """A bug of ours, or an error of the system that nobody foresaw: a line, and for a bug a report file."""
+    from netspec.diagnostics import failure, problems
     from netspec.diagnostics.text import escape
 
     if isinstance(error, OSError) and error.errno is not None:
-        where = f" {escape(str(error.filename))}" if error.filename else ""
-        print(f"error[N950]: the system refused{where}: {error.strerror}", file=sys.stderr)
-        return Exit.ENVIRONMENT
-    path = _report(error)
+        path = str(error.filename) if error.filename else None
+        return fail(failure(problems.SystemRefused(path, error.strerror or str(error))))
+    report = _report(error)
     print(f"error: a bug in netspec: {type(error).__name__}: {escape(str(error))[:200]}", file=sys.stderr)
-    print(f"  = help: please report it with the file {path}" if path else "  = help: please report it", file=sys.stderr)
+    print(f"  = help: please report it with the file {report}" if report else "  = help: please report it", file=sys.stderr)
     return Exit.BUG
 
 

@@ -20,6 +20,17 @@ class BadOperands(Problem):
             return f"`{self.operator}` does not work on {self.kinds[0]}"
         return f"`{self.operator}` does not work between {self.kinds[0]} and {self.kinds[1]}"
 
+    def help(self) -> str | None:
+        if "a string" in self.kinds:
+            return "a number is written without quotes"
+        if "a tensor" in self.kinds:
+            return "write the numbers of its shape, as x.channels, or merge it, as add(skip)"
+        if "a size" in self.kinds:
+            return "a size has several numbers: take one, as size[0]"
+        if "a share" in self.kinds or "true or false" in self.kinds or "a list" in self.kinds:
+            return "write a number"
+        return "an item is chosen by a whole number" if self.operator == "[ ]" else None
+
 
 @dataclass(frozen=True)
 class DividedByZero(Problem):
@@ -30,6 +41,9 @@ class DividedByZero(Problem):
 
     def message(self) -> str:
         return f"`{self.operator}` divides by zero"
+
+    def label(self) -> str:
+        return "" if self.operator == "**" else "this is 0"
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,9 @@ class NotACount(Problem):
 
     def message(self) -> str:
         return f"repeat needs a whole number of at least 0, and this is {self.value}"
+
+    def help(self) -> str | None:
+        return "divide with //, or round, with floor(…) or ceil(…)" if "." in self.value and "=" not in self.value else None
 
 
 @dataclass(frozen=True)
@@ -121,6 +138,8 @@ class ExpandsTooFar(Problem):
 
     def message(self) -> str:
         shown = f"{self.nodes:,}" if self.nodes < 10**15 else f"about 10^{len(str(self.nodes)) - 1}"
+        if self.nodes == self.limit + 1:
+            return f"expands to more than {self.limit:,} nodes"
         return f"expands to {shown} nodes, limit {self.limit:,}"
 
     def help(self) -> str:
@@ -136,6 +155,9 @@ class TooManySteps(Problem):
 
     def message(self) -> str:
         return f"this takes more than {self.limit:,} steps to work out"
+
+    def help(self) -> str:
+        return "repeat less, or raise the limit, which is ten steps for each node, with --max-nodes"
 
 
 @dataclass(frozen=True)

@@ -165,12 +165,15 @@ class Unused(Problem):
     name: str
     is_input: bool
     outputs: tuple[str, ...]
+    labelled: bool = True
     code = "N310"
 
     def message(self) -> str:
         return f"nothing uses {'the input' if self.is_input else 'the result of'} `{self.name}`"
 
     def help(self) -> str:
+        if not self.labelled and not self.is_input:
+            return "give it a label and use it, or take it out"
         names = [n for n in (self.name, *self.outputs) if n.isidentifier()]
         return f"name it as a result, as output({', '.join(names)}), use it, or take it out"
 
@@ -203,6 +206,23 @@ class NotAStep(Problem):
 
     def help(self) -> str:
         return self.hint
+
+
+@dataclass(frozen=True)
+class DifferByCase(Problem):
+    """Two names that only letter case tells apart."""
+
+    first: str
+    second: str
+    what: str
+    code = "N313"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"the {self.what} `{self.first}` and `{self.second}` differ in letter case alone"
+
+    def help(self) -> str:
+        return "rename one: readers mix them up, and so do file systems that do not tell the cases apart"
 
 
 @dataclass(frozen=True)
@@ -240,9 +260,19 @@ class UnknownArgument(Problem):
         return f"`{self.owner}` has no argument `{self.argument}`"
 
     def help(self) -> str:
+        if self.argument in _WORKED_OUT:
+            return f"leave it out: {_WORKED_OUT[self.argument]}"
         if self.near:
             return f"did you mean {self.near}?"
         return f"it takes {listing(self.known)}" if self.known else "it takes no arguments"
+
+
+_WORKED_OUT = {
+    "in_channels": "it is worked out from what flows in", "in_features": "it is worked out from what flows in",
+    "num_features": "it is worked out from what flows in", "input_shape": "it is worked out from what flows in",
+    "activation": "an activation is a step of its own, as -> relu", "name": "a label names a step, as stem: conv(64, 7)",
+}  # fmt: skip
+"""Arguments of other frameworks that have no counterpart."""
 
 
 @dataclass(frozen=True)
@@ -255,9 +285,13 @@ class TooManyArguments(Problem):
     code = "N403"
 
     def message(self) -> str:
+        if not self.signature:
+            return f"`{self.owner}` takes no arguments"
         return f"`{self.owner}` takes at most {plural(self.most, 'argument')} by position"
 
     def help(self) -> str:
+        if not self.signature:
+            return f"write {self.owner}"
         return f"its declaration is {self.owner}({self.signature})"
 
 
@@ -287,6 +321,9 @@ class GivenTwice(Problem):
 
     def message(self) -> str:
         return f"`{self.owner}` gets {self.argument} twice"
+
+    def label(self) -> str:
+        return "again here"
 
     def help(self) -> str:
         return "take one of them out"

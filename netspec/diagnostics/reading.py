@@ -54,7 +54,10 @@ class SpecUnreadable(Problem):
     exit = Exit.ENVIRONMENT
 
     def message(self) -> str:
-        return f"cannot read {escape(self.path)}: {self.reason}"
+        return f"cannot read {escape(self.path)}: {escape(self.reason)}"
+
+    def help(self) -> str:
+        return "check the path and the permissions of the file"
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,8 @@ class BadCharacter(Problem):
             return "write - for minus, or -> between steps"
         if self.character in "×✕":
             return "write x in a size, as 3x3"
+        if self.character in "^&!":
+            return {"^": "write ** for a power", "&": "write and", "!": "write not, or != between values"}[self.character]
         if self.character == ";":
             return "separate statements by line breaks, or join steps with ->"
         lookalike = _lookalike(self.character)
@@ -142,8 +147,8 @@ class BadCharacter(Problem):
 def _lookalike(character: str) -> str | None:
     """The ASCII letter a character can be mistaken for."""
     plain = unicodedata.normalize("NFKD", character)[:1]
-    if plain.isascii() and plain.isprintable():
-        return plain or None
+    if plain.isascii() and plain.isalnum() and plain != character:
+        return plain
     cyrillic = dict(zip("авсеԁһіјкӏмпорԛѕтухԝуАВСЕНІЈКМОРЅТХУοανρ", "abcedhijklmnopqstyxwyABCEHIJKMOPSTXYoavp", strict=False))
     return cyrillic.get(character)
 
@@ -206,6 +211,9 @@ class NameTooLong(Problem):
     def message(self) -> str:
         return f"a name of {self.length:,} characters; names have at most {NAME_LENGTH}"
 
+    def help(self) -> str:
+        return "choose a shorter one"
+
 
 @dataclass(frozen=True)
 class BadNumber(Problem):
@@ -216,6 +224,9 @@ class BadNumber(Problem):
 
     def message(self) -> str:
         return f"a number of {plural(self.length, 'character')}; numbers have at most {NUMBER_LENGTH}"
+
+    def help(self) -> str:
+        return "write fewer digits, or a fraction, as 1/255"
 
 
 @dataclass(frozen=True)

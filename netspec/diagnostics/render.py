@@ -82,6 +82,7 @@ def _excerpts(main: Place, spots: list[tuple[Place, str]], margin: str, paint: _
         head = main if source is main.source else here[0][0]
         yield f"{margin}{paint('gutter', '-->')} {escape(str(head))}"
         yield bar
+        here = [(p, text) for i, (p, text) in enumerate(here) if text or all(p.span != q.span or i == j for j, (q, _) in enumerate(here))]
         here.sort(key=lambda spot: spot[0].span.start)
         shown = 0
         for place, text in here:

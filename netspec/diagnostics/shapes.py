@@ -18,6 +18,8 @@ class DoesNotFit(Problem):
     input: Shape
     padded: tuple[int, ...]
     window: tuple[int, ...]
+    history: tuple[Shape, ...] = ()
+    """The shapes it came to be by, the input's first."""
     code = "N201"
 
     def message(self) -> str:
@@ -29,6 +31,11 @@ class DoesNotFit(Problem):
 
     def label(self) -> str:
         return f"the input here is {show(self.input)}"
+
+    def notes(self) -> Iterable[str]:
+        if len(self.history) > 1:
+            shown = [show(s) for s in self.history]
+            yield "it came to this size by " + " -> ".join(shown if len(shown) < 10 else [*shown[:4], "…", *shown[-4:]])
 
     def help(self) -> str:
         grow = max((w - p + 1) // 2 for w, p in zip(self.window, self.padded, strict=True))
@@ -58,6 +65,8 @@ class MergeShapes(Problem):
 
     layer: str
     shapes: tuple[Shape, ...]
+    switch: str | None = None
+    """A parameter of the block around that puts a layer on an empty branch."""
     code = "N203"
 
     def message(self) -> str:
@@ -71,12 +80,16 @@ class MergeShapes(Problem):
         narrow, wide = sorted((first, other), key=lambda s: s[0])
         if first[1:] == other[1:]:
             which = "first" if narrow == first else "second" if len(self.shapes) == 2 else "narrower"
-            return f"project the {which} branch with conv({wide[0]}, 1)"
+            return f"project the {which} branch with conv({wide[0]}, 1){self._or_switch}"
         small, large = sorted((first, other), key=lambda s: elements(s[1:]))
         strides = {-(-a // b) for a, b in zip(large[1:], small[1:], strict=True)}
-        if len(strides) == 1:
-            return f"project the branch of {show(large)} with conv({small[0]}, 1, stride={strides.pop()})"
+        if len(strides) == 1 and all(-(-a // max(strides)) == b for a, b in zip(large[1:], small[1:], strict=True)):
+            return f"project the branch of {show(large)} with conv({small[0]}, 1, stride={strides.pop()}){self._or_switch}"
         return "make height and width agree: check strides and paddings on every branch"
+
+    @property
+    def _or_switch(self) -> str:
+        return f", or set {self.switch}=true" if self.switch else ""
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,6 @@ class ConcatShapes(Problem):
 
     def message(self) -> str:
         return f"`concat` joins along axis {self.axis}, and every other axis must agree"
-
-    def notes(self) -> Iterable[str]:
-        yield f"the branches give {listing([show(s) for s in self.shapes])}"
 
     def help(self) -> str:
         if len({len(s) for s in self.shapes}) > 1:
@@ -147,7 +157,7 @@ class ValuesPerChannel(Problem):
         return f"`{self.layer}` has {plural(self.count, 'value')} for {plural(self.channels, 'channel')}"
 
     def help(self) -> str:
-        return f"write one number for all channels, or a list of {self.channels}"
+        return "write one number" if self.channels == 1 else f"write one number for all channels, or a list of {self.channels}"
 
 
 @dataclass(frozen=True)
@@ -175,11 +185,12 @@ class ExtentCount(Problem):
 
     def message(self) -> str:
         axes = len(self.input) - 1
-        return (
-            f"{self.argument} {show(self.value)} has {plural(len(self.value), 'number')} for the {axes} axes in space of {show(self.input)}"
-        )
+        space = "one axis" if axes == 1 else f"{axes} axes"
+        return f"{self.argument} {show(self.value)} has {plural(len(self.value), 'number')} for the {space} in space of {show(self.input)}"
 
     def help(self) -> str:
+        if len(self.input) == 2:
+            return f"write {self.value[0]}"
         return f"write {show((self.value[0],) * (len(self.input) - 1))}, or one number for all axes"
 
 
@@ -192,9 +203,11 @@ class NoSuchAxis(Problem):
     code = "N210"
 
     def message(self) -> str:
-        return f"there is no axis {self.axis} in {show(self.input)}"
+        return f"there is no axis {self.axis} in a tensor of {show(self.input)}"
 
     def help(self) -> str:
+        if len(self.input) == 1:
+            return "a vector has axis 0 alone"
         return f"axes count from 0, the channels, to {len(self.input) - 1}"
 
 

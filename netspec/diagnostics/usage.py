@@ -1,4 +1,4 @@
-"""N02x: commands that ask for what is not there."""
+"""N02x: commands that ask for what is not there, and a system that refuses."""
 
 from dataclasses import dataclass
 
@@ -82,3 +82,20 @@ class AlreadyThere(Problem):
 
     def help(self) -> str:
         return "choose another name, or remove it first"
+
+
+@dataclass(frozen=True)
+class SystemRefused(Problem):
+    """An error of the system that no command foresaw."""
+
+    path: str | None
+    reason: str
+    code = "N025"
+    exit = Exit.ENVIRONMENT
+
+    def message(self) -> str:
+        where = f" {escape(self.path)}" if self.path else ""
+        return f"the system refused{where}: {escape(self.reason)}"
+
+    def help(self) -> str:
+        return "check the path, its permissions, and the space on the disk"

@@ -14,7 +14,7 @@ from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.signature import Kind, OneOfChoices, Parameter, Signature, signature_of
 from netspec.source import Span
 from netspec.syntax import ast
-from netspec.values import Choice, Tensor, Word, show
+from netspec.values import Choice, Tensor, show
 
 
 class Report(Protocol):
@@ -30,6 +30,8 @@ class Bound:
     arguments: dict[str, Any]
     tensors: list[tuple[Tensor, Span]] = field(default_factory=list)
     spans: dict[str, Span] = field(default_factory=dict)
+    surplus: bool = False
+    """Whether there were too many, which has been reported."""
 
 
 class Binder:
@@ -40,6 +42,8 @@ class Binder:
         self.evaluator = evaluator
         self.report = report
         self.fine = True
+        self.meant: set[str | None] = set()
+        """What misspelled names were most likely meant to be; ``None`` among them where that is anyone's guess."""
         self.passed_on: frozenset[str] = frozenset()
         """Bare words that are accepted as values, whatever the argument: what a block passes on."""
 
@@ -57,7 +61,7 @@ class Binder:
             parameter = next(places, None) if argument.name is None else self._named(signature, argument)
             if parameter is None:
                 if argument.name is None:
-                    self._wrong(problems.TooManyArguments(self.owner, len(signature.positional), str(signature)), argument.span)
+                    self._too_many(signature, argument, bound)
                 continue
             if parameter.name in bound.spans:
                 self._wrong(problems.GivenTwice(self.owner, parameter.name), argument.span, {bound.spans[parameter.name]: "first here"})
@@ -66,10 +70,16 @@ class Binder:
             bound.arguments[parameter.name] = self.accept(parameter.name, parameter.kind, argument.value)
         return self._complete(signature, bound, span)
 
+    def _too_many(self, signature: Signature, argument: ast.Argument, bound: Bound) -> None:
+        if not bound.surplus:
+            self._wrong(problems.TooManyArguments(self.owner, len(signature.positional), str(signature)), argument.span)
+        bound.surplus = True
+
     def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
         if not signature.required <= bound.spans.keys():
-            missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans)
-            self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)
+            missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans and p.name not in self.meant)
+            if missing and None not in self.meant:
+                self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)
         bound.arguments = signature.defaults | bound.arguments
         return bound if self.fine else None
 
@@ -91,7 +101,7 @@ class Binder:
         try:
             return kind.accept(value)
         except (ValueError, OverflowError):
-            near = closest(value, kind.words) if isinstance(value, Word) else None
+            near = closest(value, kind.words) if isinstance(value, str) else None
             self._wrong(problems.BadValue(self.owner, name, kind.describe(), show(value), near), expression.span)
             return None
 
@@ -128,15 +138,23 @@ class Binder:
     def _named(self, signature: Signature, argument: ast.Argument) -> Parameter | None:
         parameter = signature.by_name.get(argument.name or "")
         if parameter is None:
-            known = tuple(p.name for p in signature.parameters)
-            self._wrong(
-                problems.UnknownArgument(self.owner, argument.name or "", known, closest(argument.name or "", known)), argument.name_span
-            )
+            name, known = argument.name or "", tuple(p.name for p in signature.parameters)
+            near = next((ours for ours in _ELSEWHERE.get(name, ()) if ours in known), None) or closest(name, known)
+            self.meant.add(near)
+            self._wrong(problems.UnknownArgument(self.owner, name, known, near), argument.name_span)
         return parameter
 
     def _wrong(self, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
         self.fine = False
         self.report(problem, span, related or {})
+
+
+_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "filters": ("channels",), "out_channels": ("channels",), "units": ("features",), "out_features": ("features",),
+    "kernel_size": ("kernel",), "pool_size": ("kernel",), "strides": ("stride",), "dilation_rate": ("dilation",), "use_bias": ("bias",),
+    "epsilon": ("eps",), "p": ("rate",), "negative_slope": ("slope",), "alpha": ("slope",), "dim": ("axis",), "output_size": ("size",),
+}  # fmt: skip
+"""Arguments by their names in other frameworks."""
 
 
 @cache

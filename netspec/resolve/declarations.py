@@ -58,9 +58,12 @@ def declare(file: ast.File, collector: Collector) -> Declarations:
             )
             missing.add(item.name)
             continue
-        _check_name(item, places, file.source, collector)
+        _check_name(item, places, missing, file.source, collector)
         if isinstance(item, ast.Block) and item.shared:
-            collector.add(problems.NotBuiltYet("shared weights are"), Place(file.source, item.name_span))
+            collector.add(
+                problems.NotBuiltYet("shared weights are", "write block alone: each use then has weights of its own"),
+                Place(file.source, item.name_span),
+            )
             missing.add(item.name)
         elif isinstance(item, ast.Block):
             blocks.setdefault(item.name, item)
@@ -71,11 +74,14 @@ def declare(file: ast.File, collector: Collector) -> Declarations:
     return Declarations(file.source, nets, blocks, tuple(sections), frozenset(missing))
 
 
-def _check_name(item: ast.Net | ast.NetAlias | ast.Block, places: dict[str, Span], source: Source, collector: Collector) -> None:
+def _check_name(
+    item: ast.Net | ast.NetAlias | ast.Block, places: dict[str, Span], missing: set[str], source: Source, collector: Collector
+) -> None:
     what = "block" if isinstance(item, ast.Block) else "net"
     place = Place(source, item.name_span)
     if what == "block" and item.name in layers():
         collector.add(problems.TakenName(item.name, what), place)
+        missing.add(item.name)
     if item.name in places:
         collector.add(problems.DefinedTwice(item.name, what), place, (Related(Place(source, places[item.name]), "first here"),))
     places.setdefault(item.name, item.name_span)

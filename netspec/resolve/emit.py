@@ -89,6 +89,9 @@ class Emitter:
             self.report(frame, problems.DefinedTwice(name, "label", frame.in_loop), span, related)
             return
         labels[name] = Labelled(tensor, Place(frame.source, span), inside)
+        twin = frame.namespace.folded.setdefault(name.casefold(), name)
+        if twin != name:
+            self.report(frame, problems.DifferByCase(twin, name, "labels"), span, {labels[twin].place.span: "the other one"})
         self.mark(frame.namespace.join(name), tensor)
 
     def mark(self, path: str, tensor: Tensor) -> None:
@@ -116,6 +119,17 @@ class Emitter:
             return UNKNOWN_TENSOR
         facts = layer.infer(shapes, arguments)  # type: ignore[arg-type]
         return self._add(frame, path, layer.name, label, arguments, tuple([t.node for t in inputs]), facts, span, frame.role)
+
+    def history(self, tensor: Tensor | None) -> tuple[Shape, ...]:
+        """How a tensor came to its shape: the shapes before it, each once, the input's first."""
+        shapes: list[Shape] = []
+        index = -1 if tensor is None else tensor.node
+        while index >= 0:
+            node = self.nodes[index]
+            if not shapes or shapes[-1][1:] != node.output[1:]:
+                shapes.append(node.output)
+            index = node.inputs[0] if node.inputs else -1
+        return tuple(reversed(shapes))
 
     def _path(self, namespace: Namespace, layer: Layer, label: str | None) -> str:
         if layer.is_merge:

@@ -65,6 +65,8 @@ class Evaluator:
             return found
         if e.name in self.words:
             return Word(e.name)
+        if self.scope.unsure:
+            raise Failure(None, e.span)
         raise Failure(problems.UnknownName(e.name, closest(e.name, [*self.scope.names(), *self.words])), e.span)
 
     def _name(self, e: ast.Name, depth: int) -> Any:
@@ -87,6 +89,8 @@ class Evaluator:
         parts = _parts_of(tensor)
         if e.name in parts:
             return parts[e.name]
+        if isinstance(base, Labelled) and base.inside and base.inside.unsure:
+            return UNKNOWN
         known = (*parts, *(base.inside.labels if isinstance(base, Labelled) and base.inside else ()))
         whole = e.value.name if isinstance(e.value, ast.Name) else "x" if isinstance(e.value, ast.Flow) else kind(tensor)
         raise Failure(problems.NoSuchPart(whole, e.name, closest(e.name, known), known), e.span)
@@ -195,7 +199,7 @@ def _operate(e: ast.Binary, left: Any, right: Any) -> Any:
     if not _is_number(left) or not _is_number(right):
         raise Failure(problems.BadOperands(operator, (kind(left), kind(right))), e.span)
     if operator in {"/", "//", "%"} and right == 0:
-        raise Failure(problems.DividedByZero(operator), e.span)
+        raise Failure(problems.DividedByZero(operator), e.right.span)
     if operator == "**" and isinstance(left, int) and abs(right) * max(left.bit_length(), 1) > BITS * 2 and abs(left) > 1:
         raise Failure(problems.TooLarge(), e.span)
     try:
@@ -284,8 +288,9 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "round_to": _numbers(round_to), "len": _length, "range": _range,
 }  # fmt: skip
 _TAKES: Final = {
-    "min": "numbers, or a list of them", "max": "numbers, or a list of them", "round": "a number", "floor": "a number", "ceil": "a number",
-    "round_to": "a number and a divisor", "len": "a list", "range": "one to three whole numbers",
+    "min": "numbers, or a list of them", "max": "numbers, or a list of them", "round": "one number", "floor": "one number",
+    "ceil": "one number", "round_to": "a number and a divisor above 0, as round_to(37.5, 8)", "len": "one list, as len([1, 2])",
+    "range": "one to three whole numbers, as range(4) or range(1, 4)",
 }  # fmt: skip
 
 _EVALUATORS: Final[dict[type, Callable[[Evaluator, Any, int], Any]]] = {

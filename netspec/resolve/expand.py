@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from netspec.diagnostics import Problem, Trail, problems
+from netspec.diagnostics.text import escape
 from netspec.layer import Layer, Reject, layers
 from netspec.limits import NAME_LENGTH
 from netspec.resolve.arguments import Binder, Bound, Report, all_words
@@ -17,7 +18,7 @@ from netspec.resolve.scope import Namespace, Scope
 from netspec.signature import REQUIRED, Anything, Parameter, Signature
 from netspec.source import Place, Span
 from netspec.syntax import ast
-from netspec.values import Tensor, kind, show
+from netspec.values import UNKNOWN, Tensor, kind, show
 
 DEPTH: Final = 64
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -73,11 +74,12 @@ class Expander:
                 for position, step in enumerate(statement.steps):
                     flow = self._step(step, frame, flow, position)
             elif type(statement) is ast.Let:
-                frame.scope.variables[statement.name] = self.value(statement.value, frame, flow)
+                value = self.value(statement.value, frame, flow)
+                frame.scope.variables[statement.name] = UNKNOWN if value is UNKNOWN_TENSOR else value
             else:
                 assert type(statement) is ast.Hole
                 self.holes = True
-                frame.scope.variables.update(dict.fromkeys(statement.names, UNKNOWN_TENSOR))
+                frame.scope.variables.update(dict.fromkeys(statement.names, UNKNOWN))
                 flow = UNKNOWN_TENSOR
         return flow
 
@@ -164,6 +166,8 @@ class Expander:
         if type(op.reference) is not ast.Name:
             return self.steps.tensor(op, here)
         name = op.reference.name
+        if name in self.missing:
+            return self.steps.tensor(op, here)
         if (known := layers().get(name)) is not None:
             return self._layer(known, op, here)
         if (special := self.steps.special.get(name)) is not None:
@@ -189,7 +193,8 @@ class Expander:
         try:
             tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span)
         except Reject as rejection:
-            self._rejected(rejection, here.frame, op.span, bound, [op.reference.span, *(s for _, s in bound.tensors)])
+            span = op.reference.span if layer.is_merge else op.span
+            self._rejected(rejection, here.frame, span, bound, [(here.flow, op.reference.span), *bound.tensors], flow=True)
             tensor = UNKNOWN_TENSOR
         if here.frame.role == "preprocess" and tensor.node >= 0 and self.emitter.nodes[tensor.node].facts.weights:
             self.report(
@@ -217,14 +222,35 @@ class Expander:
         try:
             tensor = self.emitter.layer(inner, layer, None, inputs, bound.arguments, span)
         except Reject as rejection:
-            self._rejected(rejection, here.frame, span, bound, [s for _, s in given])
+            switch = next(filter(None, map(_switch, body.branches)), None)
+            self._rejected(rejection, here.frame, span, bound, given, flow=identity, switch=switch)
             tensor = UNKNOWN_TENSOR
         return self.labelled(here, tensor, inner.namespace)
 
-    def _rejected(self, rejection: Reject, frame: Frame, span: Span, bound: Bound, inputs: Sequence[Span]) -> None:
-        """Report a layer's broken rule: at the argument it names, or at the layer; and beside it what it says of single inputs."""
-        related = {inputs[i]: text for i, text in rejection.inputs.items() if i < len(inputs)}
-        self.emitter.report(frame, rejection.problem, bound.spans.get(rejection.at or "", span), related)
+    def _rejected(
+        self,
+        rejection: Reject,
+        frame: Frame,
+        span: Span,
+        bound: Bound,
+        inputs: Sequence[tuple[Tensor | None, Span]],
+        flow: bool = False,
+        switch: str | None = None,
+    ) -> None:
+        """Report a layer's broken rule: at the argument it names, or at the layer; and beside it what it says of single inputs.
+
+        With ``flow`` the first input is the tensor that flows in; ``switch`` is a parameter that would put a layer on an empty branch.
+        """
+        texts = dict(rejection.inputs)
+        if flow and 0 in texts:
+            texts[0] = texts[0].replace("gives", "what flows in is", 1)
+        problem = rejection.problem
+        if isinstance(problem, problems.MergeShapes):
+            problem = replace(problem, switch=switch)
+        elif isinstance(problem, problems.DoesNotFit):
+            problem = replace(problem, history=self.emitter.history(inputs[0][0]))
+        related = {inputs[i][1]: text for i, text in texts.items() if i < len(inputs)}
+        self.emitter.report(frame, problem, bound.spans.get(rejection.at or "", span), related)
 
     def _block(self, block: ast.Block, op: ast.UseOf, here: Here) -> Tensor | None:
         """A use of a block: a region of its own, under its label or its number, with new weights."""
@@ -312,14 +338,27 @@ class Expander:
         for part in label.parts:
             value = part if isinstance(part, str) else self.value(part, frame, flow)
             if value is UNKNOWN_TENSOR:
+                frame.namespace.unsure = True
                 return None
             texts.append(value if isinstance(value, str) else show(value))
         text = "".join(texts)
         if _NAME.fullmatch(text) and len(text) <= NAME_LENGTH:
             return text
-        why = "it is empty" if not text else f"it is longer than {NAME_LENGTH}" if _NAME.fullmatch(text) else "it is not a name"
-        self.report(frame, problems.BadLabel(text[:80], why), label.span)
+        frame.namespace.unsure = True
+        self.report(frame, problems.BadLabel(text[:80], _why_no_name(text)), label.span)
         return None
+
+
+def _why_no_name(text: str) -> str:
+    """What keeps a text from being a name."""
+    if not text:
+        return "it is empty"
+    if _NAME.fullmatch(text):
+        return f"it has {len(text):,} characters, and names have at most {NAME_LENGTH}"
+    if text[0].isdigit():
+        return "it begins with a digit"
+    wrong = next(c for c in text if not (c.isascii() and (c.isalnum() or c == "_")))
+    return "it has a space in it" if wrong == " " else f"it has `{escape(wrong)}` in it"
 
 
 def _branch_span(branch: ast.Branch) -> Span:
@@ -327,6 +366,15 @@ def _branch_span(branch: ast.Branch) -> Span:
     if not branch.statements:
         return Span(branch.span.start, branch.span.start + 1)
     return Span(branch.statements[0].span.start, branch.statements[-1].span.end)
+
+
+def _switch(branch: ast.Branch) -> str | None:
+    """The parameter that decides whether there is anything in a branch: `project` in `| if project { … }`."""
+    only = branch.statements[0] if len(branch.statements) == 1 else None
+    first = only.steps[0].operation if isinstance(only, ast.Chain) and len(only.steps) == 1 else None
+    if isinstance(first, ast.If) and first.otherwise is None and isinstance(first.condition, ast.Name):
+        return first.condition.name
+    return None
 
 
 def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = False) -> Signature:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.diagnostics import problems
+from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph
@@ -19,7 +19,7 @@ from netspec.values import Rounded, Size, show
 
 def check_expectations(graph: Graph, sections: tuple[ast.Section, ...], collector: Collector) -> int:
     """Hold the net to what the file expects of it; gives how many expectations there are."""
-    settings = [e for section in sections for e in section.entries if isinstance(e, ast.Setting)]
+    settings = _settings(graph, sections, collector)
     for setting in settings:
         try:
             expected = Evaluator(Scope(Namespace(""))).value(setting.value)
@@ -35,6 +35,23 @@ def check_expectations(graph: Graph, sections: tuple[ast.Section, ...], collecto
             problem = problems.ExpectationFails(setting.key, _written(expected), _written(found), _hint(setting.key, expected, found))
             collector.add(problem, Place(graph.source, setting.value.span))
     return len(settings)
+
+
+def _settings(graph: Graph, sections: tuple[ast.Section, ...], collector: Collector) -> list[ast.Setting]:
+    """What is expected, each key once; reports everything else."""
+    found: dict[str, ast.Setting] = {}
+    for entry in (e for section in sections for e in section.entries):
+        if isinstance(entry, ast.Hole):
+            continue
+        if not isinstance(entry, ast.Setting):
+            problem = problems.NotAnExpectation(entry.name, None)
+            collector.add(problem, Place(graph.source, entry.span))
+        elif entry.key in found:
+            related = (Related(Place(graph.source, found[entry.key].key_span), "first here"),)
+            collector.add(problems.DefinedTwice(entry.key, "expectation"), Place(graph.source, entry.key_span), related)
+        else:
+            found[entry.key] = entry
+    return list(found.values())
 
 
 def _found(graph: Graph, key: str) -> int | Shape | None:

@@ -96,8 +96,9 @@ def _report_unused(nodes: list[Node], outputs: tuple[Output, ...], collector: Co
     for node in nodes:
         if node.index not in used:
             name = node.label or ("input" if node.role == "input" else node.layer)
+            results = tuple(o.name for o in outputs if o.name != "output")
             collector.add(
-                problems.Unused(name, node.role == "input", tuple(o.name for o in outputs if o.name != "output")),
+                problems.Unused(name, node.role == "input", results, node.label is not None),
                 node.place,
                 (),
                 node.trail,

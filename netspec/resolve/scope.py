@@ -29,6 +29,10 @@ class Namespace:
     labels: dict[str, Labelled] = field(default_factory=dict)
     count: int = 0
     merges: dict[str, int] = field(default_factory=dict)
+    folded: dict[str, str] = field(default_factory=dict)
+    """The first label of each spelling, letter case aside."""
+    unsure: bool = False
+    """Whether a label could not be worked out, so that a name that seems unknown may be the one it would have been."""
 
     def join(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -67,6 +71,16 @@ class Scope:
                 return namespace.labels[name]
             namespace = namespace.outer
         return MISSING
+
+    @property
+    def unsure(self) -> bool:
+        """Whether names that seem unknown may be labels that could not be worked out."""
+        namespace: Namespace | None = self.namespace
+        while namespace is not None:
+            if namespace.unsure:
+                return True
+            namespace = namespace.outer
+        return False
 
     def names(self) -> list[str]:
         """Every name that means something here."""

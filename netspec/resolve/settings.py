@@ -10,6 +10,7 @@ from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Section
 from netspec.resolve.arguments import Binder
+from netspec.resolve.declarations import Declarations
 from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.scope import Namespace, Scope
 from netspec.sections import PLANNED, PLANNED_BLOCKS, SECTIONS
@@ -82,9 +83,12 @@ def _planned(sentence: str) -> problems.NotBuiltYet:
     return problems.NotBuiltYet(what.removesuffix(" not built yet"), instead or None)
 
 
-def check_names(sections: tuple[ast.Section, ...], source: Source, collector: Collector) -> None:
-    """Report sections that do not exist."""
-    known = (*SECTIONS, "expect")
-    for section in sections:
+def check_names(declarations: Declarations, collector: Collector) -> None:
+    """Report sections that do not exist, and those of nets that do not."""
+    known, nets = (*SECTIONS, "expect"), tuple(declarations.nets)
+    for section in declarations.sections:
+        place = Place(declarations.source, section.name_span)
         if section.name not in known:
-            collector.add(problems.UnknownSection(section.name, known, closest(section.name, known)), Place(source, section.name_span))
+            collector.add(problems.UnknownSection(section.name, known, closest(section.name, known)), place)
+        elif section.subject is not None and section.subject not in (*nets, *declarations.missing):
+            collector.add(problems.UnknownNet(section.subject, nets, closest(section.subject, nets)), place)

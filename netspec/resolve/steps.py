@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from netspec.diagnostics import problems
 from netspec.diagnostics.text import closest
@@ -11,6 +11,7 @@ from netspec.layer import elsewhere, layers
 from netspec.resolve.emit import UNKNOWN_TENSOR, Frame
 from netspec.resolve.scope import MISSING, Namespace
 from netspec.signature import REQUIRED, Parameter, Signature, TensorShape
+from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import Tensor, kind, show
 
@@ -20,12 +21,22 @@ if TYPE_CHECKING:
 _INPUT = Signature(1, False, (Parameter("shape", TensorShape(), REQUIRED, True),))
 
 
+PLANNED_LAYERS: Final = frozenset(
+    {
+        "attention", "conv_transpose", "distance", "group_norm", "instance_norm", "layer_norm", "lrn", "matmul", "max", "min", "pad",
+        "prelu", "reshape", "transpose", "upsample",
+    }
+)  # fmt: skip
+"""Layers of the language that may be written and are not built yet."""
+
+
 class Steps:
     """``special`` holds each by its name; ``outputs`` what `output(…)` has named so far."""
 
     def __init__(self, expander: Expander) -> None:
         self.expander = expander
         self.outputs: list[Output] = []
+        self._places: dict[str, Span] = {}
         self.special = {
             "input": self.input,
             "output": self.output,
@@ -45,8 +56,9 @@ class Steps:
         if bound is None:
             return expander.labelled(here, UNKNOWN_TENSOR)
         name = "input" if here.label is None else here.label
-        if here.label is None and any(n.role == "input" and n.path == name for n in expander.emitter.nodes):
-            expander.report(frame, problems.DefinedTwice(name, "input"), op.span)
+        first = next((n for n in expander.emitter.nodes if n.role == "input" and n.path == name), None)
+        if here.label is None and first is not None:
+            expander.emitter.report(frame, problems.DefinedTwice(name, "input"), op.span, {first.place.span: "first here"})
             return UNKNOWN_TENSOR
         return expander.labelled(here, expander.emitter.input(frame, name, here.label, bound.arguments["shape"], op.span))
 
@@ -64,9 +76,10 @@ class Steps:
             name = argument.name or frame.source.text[span.start : span.end].replace(".", "_")
             if not isinstance(tensor, Tensor):
                 expander.report(frame, problems.BadValue("output", "each result", "a tensor", show(tensor)), argument.span)
-            elif any(o.name == name for o in self.outputs):
-                expander.report(frame, problems.DefinedTwice(name, "output"), argument.span)
+            elif name in self._places:
+                expander.emitter.report(frame, problems.DefinedTwice(name, "output"), argument.span, {self._places[name]: "first here"})
             else:
+                self._places[name] = argument.span
                 self.outputs.append(Output(name, tensor.node))
         return here.flow
 
@@ -135,12 +148,17 @@ class Steps:
 
     def _unknown(self, name: str, op: ast.UseOf, frame: Frame) -> None:
         expander = self.expander
-        if name in expander.missing:
+        if name in expander.missing or frame.scope.unsure:
+            expander.holes = True
             return
         span = op.reference.span
-        ours = elsewhere().get(name.casefold())
+        if isinstance(op.reference, ast.Attribute) and op.reference.name.casefold() in elsewhere():
+            name = frame.source.text[span.start : span.end]
+        ours = elsewhere().get(name.rpartition(".")[2].casefold())
         if name in expander.nets:
             expander.report(frame, problems.NotBuiltYet(f"using a net, as `{name}`, inside another is", "write the part as a block"), span)
+        elif name in PLANNED_LAYERS:
+            expander.report(frame, problems.NotBuiltYet(f"the layer `{name}` is", "`netspec layers` lists those that are"), span)
         elif ours is not None:
             expander.report(frame, problems.ForeignLayer(name, ours, str(layers()[ours].signature)), span)
         else:

@@ -127,4 +127,4 @@ def _gathered(children: list[Any], keep: tuple[int, ...]) -> Many:
             items.extend(child)
         else:
             items.append(child)
-    return items  # type: ignore[no-any-return]
+    return items

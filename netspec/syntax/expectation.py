@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import escape
-from netspec.syntax.lexer import END, Token
+from netspec.syntax.lexer import BAD, END, Token
 
 _VALUE = {"NUMBER", "SIZE", "STRING", "TRUE", "FALSE", "FLOW", "LSQB", "LPAR", "NOT"}
 _OPERATORS = {"OR", "AND", "COMPARISON", "PLUS", "MINUS", "PRODUCT", "POWER", "DOT", "LSQB", "LPAR", "IF"}
@@ -67,16 +67,30 @@ def _hint(tokens: Sequence[Token], index: int) -> str | None:
             "join steps with ->, or begin a new line",
         ),
         (token.kind in {"NUMBER", "NAME", "SIZE"} and before.kind in {"NUMBER", "SIZE"}, "put a comma between arguments"),
-        (token.kind == "_NL" and before.kind == "RPAR" and after is not None and after.kind == "LBRACE", "put the { on the line before"),
+        (token.kind == "COMMA" and _in_braces(tokens, index), "steps are joined with ->, or stand on lines of their own"),
         (
-            token.text in {"x"} and before.kind in {"LBRACE", "_NL", "__ANON_0"},
+            index > 3
+            and token.kind in {"_NL", END}
+            and before.kind == "NAME"
+            and tokens[index - 2].kind == "EQUAL"
+            and tokens[index - 4].kind == "NET",
+            f"write {before.text}(…), with the parameters to set between the parentheses",
+        ),
+        (token.kind == "_NL" and after is not None and after.kind == "LBRACE", "put the { on this line"),
+        (token.kind == "COLON" and _is_keyword(before), f"{before.text} is a word of the language, and cannot be a name"),
+        (
+            token.kind == "FLOW" and after is not None and after.kind != "COLON" and before.kind in {"LBRACE", "_NL", "VBAR", "__ANON_0"},
             "x is the tensor that flows in already: begin with the next step",
         ),
-        (token.kind != "NAME" and token.text.isidentifier(), f"{token.text} is a word of the language, and cannot be a name"),
+        (_is_keyword(token), f"{token.text} is a word of the language, and cannot be a name"),
     ):
         if applies:
             return hint
     return None
+
+
+def _is_keyword(token: Token) -> bool:
+    return token.kind not in {"NAME", BAD} and token.text.isidentifier()
 
 
 def _in_braces(tokens: Sequence[Token], index: int) -> bool:

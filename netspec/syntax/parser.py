@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 
 from netspec.diagnostics import Diagnostic
 from netspec.source import Place, Source, Span
@@ -41,7 +42,7 @@ def parse(source: Source) -> tuple[ast.File, list[Diagnostic]]:
             index = fault.index
             if not _reported(tokens, index):
                 problem = unexpected(tokens, index, _acceptable(_tables(), tokens[:index]))
-                found.append(Diagnostic(problem, Place(source, Span(tokens[index].start, tokens[index].end))))
+                found.append(Diagnostic(problem, Place(source, _span(tokens, index))))
         shorter = _with_hole(tokens, index)
         if shorter is None or len(found) >= MAX_ERRORS:
             return ast.File(source, ()), found
@@ -88,9 +89,19 @@ def _reported(tokens: list[Token], index: int) -> bool:
     return any(t.kind == BAD for t in tokens[start:stop])
 
 
+def _span(tokens: list[Token], index: int) -> Span:
+    """What to point at: the token, or where the text ends."""
+    token = tokens[index]
+    if token.kind == END and index:
+        return Span(tokens[index - 1].end, tokens[index - 1].end)
+    return Span(token.start, token.end)
+
+
 def _statement(tokens: list[Token], index: int) -> tuple[int, int]:
     """Where the statement around ``index`` begins and ends."""
     start = _boundary(tokens, index - 1, -1, {"RBRACE": 1, "LBRACE": -1}, {"_NL", "LBRACE", "VBAR"}) + 1
+    if tokens[index].kind == "_NL" and tokens[index + 1].kind == "LBRACE":
+        index += 1  # braces on a line of their own belong to what stands before them
     return start, _boundary(tokens, index, 1, {"LBRACE": 1, "RBRACE": -1}, {"_NL", "RBRACE", "VBAR", END})
 
 
@@ -100,8 +111,8 @@ def _with_hole(tokens: list[Token], index: int) -> list[Token] | None:
     covered = tokens[start:stop]
     if not covered or (len(covered) == 1 and covered[0].kind == "HOLE"):
         return None
-    defines = [a.text for a, b in zip(covered, covered[1:], strict=False) if b.kind in {"COLON", "EQUAL"} and a.kind == "NAME"]
-    defines += [b.text for a, b in zip(covered, covered[1:], strict=False) if a.kind in {"NET", "BLOCK", "LET"} and b.kind == "NAME"]
+    defines = [a.text for a, b in pairwise(covered) if b.kind in {"COLON", "EQUAL"} and a.kind == "NAME"]
+    defines += [b.text for a, b in pairwise(covered) if a.kind in {"NET", "BLOCK", "LET"} and b.kind == "NAME"]
     defines += [name for t in covered if t.kind == BAD for name in re.findall(r"([A-Za-z_][A-Za-z0-9_]{0,63})\s*:", t.text)]
     hole = Token("HOLE", " ".join(defines), covered[0].start, covered[-1].end)
     return [*tokens[:start], hole, *tokens[stop:]]

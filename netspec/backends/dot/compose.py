@@ -71,7 +71,9 @@ def _ends(grouping: Grouping) -> tuple[list[Box], list[Arrow]]:
     for number, (name, node) in enumerate(_results(grouping)):
         before = grouping.of[grouping.selection.shown(node)]
         shape = words.times(before.last.output)
-        boxes.append(Box(f"o{number}", (words.cut(name), shape), "input", "output") if name else Box(f"o{number}", (shape,), "stub", "stub"))
+        boxes.append(
+            Box(f"o{number}", (words.cut(name), shape), "input", "output") if name else Box(f"o{number}", (shape,), "stub", "stub")
+        )
         arrows.append(Arrow(before.id, f"o{number}"))
     return boxes, arrows
 

@@ -1,0 +1,78 @@
+"""Everything the language is described with parses; what of it is not built yet is one located error each, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netspec.compiler import diagnose
+from netspec.source import Source
+from netspec.syntax import ast
+from netspec.syntax.parser import parse
+from netspec.syntax.read import read_source
+
+FOLDER = Path(__file__).parent / "snippets"
+
+NOT_BUILT: dict[str, list[int]] = {
+    "cats_vs_dogs": [1, 5, 14, 15],
+    "faces": [1],
+    "net_as_block": [8],
+    "sections": [8, 13, 14, 19, 20, 21, 22, 23, 24],
+    "siamese": [1, 7],
+    "slices": [6],
+    "symbolic": [2],
+    "unet": [11, 12],
+}
+"""The lines of what is not built yet, by the snippet's name."""
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.net")), ids=lambda p: p.stem)
+def test_snippet(path: Path) -> None:
+    source = read_source(path)
+    file, found = parse(source)
+    assert found == []
+    assert not any(isinstance(item, ast.Hole) for item in file.items)
+    diagnostics = diagnose(source)
+    assert [d.code for d in diagnostics] == ["N900"] * len(NOT_BUILT.get(path.stem, []))
+    assert [d.place.source.position(d.place.span.start)[0] for d in diagnostics if d.place] == NOT_BUILT.get(path.stem, [])
+    assert all(d.problem.help() for d in diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("augment { flip(horizontal) }", "augmentation"),
+        ("image[0:2] -> relu", "slices of regions"),
+        ("other: input(3xHxW)", "sizes with open axes"),
+        ("Other", "using a net"),
+        ("Other.stem(weights=\"a.pth\")", "using a net"),
+        ("stem: frozen Other.stem", "using a net"),
+        ("conv_transpose(8, 2)", "the layer `conv_transpose`"),
+        ("residual { layer_norm }", "the layer `layer_norm`"),
+    ],
+)  # fmt: skip
+def test_statement_that_is_not_built_is_one_error(statement: str, what: str) -> None:
+    text = f"net Other {{ image: input(3x8x8)\n stem: relu }}\nnet This {{\nimage: input(3x8x8)\n{statement}\nconv(4, 3)\nflatten -> linear(2)\n}}"
+    (found,) = diagnose(Source("a.net", text))
+    assert (found.code, found.message.startswith(what)) == ("N900", True)
+    assert found.place is not None
+    assert found.place.source.position(found.place.span.start)[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("section", "what"),
+    [
+        ("train { head { epochs = 3 } }", "stages of training"),
+        ("train { loss { a = cross_entropy } }", "a loss for each output"),
+        ("train { metrics { a = accuracy } }", "metrics"),
+        ("train { freeze = \"base\" }", "freezing by stage"),
+        ("train { keep = best(val.accuracy) }", "keep"),
+        ("data { target label = class }", "targets"),
+        ("shared block e { relu }", "shared weights"),
+        ("use other from \"./other.net\"", "taking nets from other files"),
+    ],
+)  # fmt: skip
+def test_section_that_is_not_built_is_one_error(section: str, what: str) -> None:
+    (found,) = diagnose(Source("a.net", f"net This {{ image: input(3x8x8)\nflatten -> linear(2) }}\n{section}\n"))
+    assert (found.code, found.message.startswith(what)) == ("N900", True)
