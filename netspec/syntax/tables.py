@@ -71,12 +71,12 @@ def generate(grammar: bytes) -> dict[str, Any]:
 
     lark = Lark(grammar.decode(), parser="lalr", lexer="basic", strict=True, start=list(STARTS), maybe_placeholders=False)
     table = lark.parser.parser._parse_table
-    order = {state: number for number, state in enumerate(sorted(table.states, key=_state_key))}
+    states = _in_order(table.states, [table.start_states[name] for name in STARTS], Shift)
+    order = {state: number for number, state in enumerate(states)}
     rules = sorted({a for row in table.states.values() for kind, a in row.values() if kind is not Shift}, key=str)
     number = {rule: i for i, rule in enumerate(rules)}
-    states = [
-        {name: order[arg] if kind is Shift else ~number[arg] for name, (kind, arg) in sorted(table.states[state].items())}
-        for state in sorted(table.states, key=_state_key)
+    rows = [
+        {name: order[arg] if kind is Shift else ~number[arg] for name, (kind, arg) in sorted(table.states[state].items())} for state in states
     ]
     tokens, keywords = _tokens(lark.terminals)
     return {
@@ -86,12 +86,20 @@ def generate(grammar: bytes) -> dict[str, Any]:
         "rules": [_rule(r) for r in rules],
         "tokens": tokens,
         "keywords": keywords,
-        "states": states,
+        "states": rows,
     }
 
 
-def _state_key(state: Any) -> Any:
-    return state if isinstance(state, int) else sorted(map(str, state.closure)) if hasattr(state, "closure") else str(state)
+def _in_order(table: Any, starts: list[Any], shift: Any) -> list[Any]:
+    """The states as they are reached from the starts, by the names of symbols: the same at every making."""
+    found = dict.fromkeys(starts)
+    queue = list(starts)
+    for state in queue:
+        for _, (kind, target) in sorted(table[state].items(), key=lambda entry: str(entry[0])):
+            if kind is shift and target not in found:
+                found[target] = None
+                queue.append(target)
+    return queue
 
 
 def _rule(rule: Any) -> tuple[str, int, str, tuple[int, ...], bool]:
