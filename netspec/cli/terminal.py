@@ -10,6 +10,13 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Exit, NetspecError
 
+LIBRARIES = (
+    "torch", "numpy", "onnx", "onnxruntime", "safetensors", "PIL", "matplotlib", "rich", "pydantic", "pygraphviz", "lark",
+)  # fmt: skip
+    ["torch", "numpy", "onnx", "onnxruntime", "safetensors", "PIL", "matplotlib", "rich", "pydantic", "graphviz", "pygraphviz", "lark"]
+)
+"""What netspec is installed with, and only loads where it is used."""
+
 
 def fail(error: NetspecError) -> int:
     """Print what is wrong; gives the exit code."""
@@ -43,6 +50,8 @@ def crash(error: Exception) -> int:
     from netspec.diagnostics import failure, problems
     from netspec.diagnostics.text import escape
 
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LIBRARIES:
+        return fail(failure(problems.MissingLibrary((error.name or "").partition(".")[0])))
     if isinstance(error, OSError) and error.errno is not None:
         path = str(error.filename) if error.filename else None
         return fail(failure(problems.SystemRefused(path, error.strerror or str(error))))

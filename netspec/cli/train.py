@@ -25,7 +25,7 @@ def command(
     import gc
     import os
 
-    # Waiting threads sleep instead of spinning: on a machine that does other work as well, a step takes half the time. Read when torch is loaded.
+    # Waiting threads sleep instead of spinning: where the machine does other work as well, a step takes half the time. torch reads it once.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     from rich.console import Console

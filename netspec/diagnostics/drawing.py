@@ -132,3 +132,18 @@ class DrawingFailed(Problem):
 
     def help(self) -> str:
         return "draw one part, with --only, or lay out the DOT text with a tool of your own"
+
+
+@dataclass(frozen=True)
+class TooLongForPixels(Problem):
+    """A PNG that would be too coarse to read, as there is a limit to how many pixels a side has."""
+
+    net: str
+    code = "N977"
+    exit = Exit.USAGE
+
+    def message(self) -> str:
+        return f"the diagram of `{escape(self.net)}` is too long for a PNG: its text could not be read"
+
+    def help(self) -> str:
+        return "write .svg or .pdf, which have no pixels, or draw one part with --only"

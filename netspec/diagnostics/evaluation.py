@@ -43,7 +43,7 @@ class DividedByZero(Problem):
         return f"`{self.operator}` divides by zero"
 
     def label(self) -> str:
-        return "" if self.operator == "**" else "this is 0"
+        return "this is 0" if self.operator in {"/", "//", "%"} else ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class TooManySteps(Problem):
         return f"this takes more than {self.limit:,} steps to work out"
 
     def help(self) -> str:
-        return "repeat less, or raise the limit, which is ten steps for each node, with --max-nodes"
+        return "repeat less, or raise the limit, which is five steps for each node, with --max-nodes"
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,7 @@ class BadValue(Problem):
         return f"{self.argument} of `{self.owner}` must be {self.must}"
 
     def label(self) -> str:
-        return f"this is {self.value}"
+        return f"this is {self.value if len(self.value) <= 60 else self.value[:40] + '…'}"
 
     def help(self) -> str | None:
         return f"did you mean {self.near}?" if self.near else None

@@ -140,6 +140,8 @@ class BadCharacter(Problem):
             return {"^": "write ** for a power", "&": "write and", "!": "write not, or != between values"}[self.character]
         if self.character == ";":
             return "separate statements by line breaks, or join steps with ->"
+        if unicodedata.category(self.character)[0] in "CZ":
+            return "take it out: nothing on the screen shows that it is there"
         lookalike = _lookalike(self.character)
         return f"did you mean {lookalike}?" if lookalike else "names are made of the letters a to z, digits and _"
 

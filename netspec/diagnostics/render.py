@@ -12,6 +12,8 @@ from netspec.source import Place
 
 WIDTH: Final = 120
 _TAB: Final = "    "
+_USES: Final = 6
+"""How many uses of blocks are named one by one."""
 
 
 def render(diagnostics: Iterable[Diagnostic], color: bool = False) -> str:
@@ -68,8 +70,8 @@ def _lines(d: Diagnostic, paint: _Paint) -> Iterator[str]:
 def _notes(d: Diagnostic) -> Iterator[str]:
     yield from d.problem.notes()
     if d.trail is not None:
-        for use in d.trail:  # type: ignore[attr-defined]
-            yield f"in {use.block}, used at {escape(str(use.place))}"
+        uses = [f"in {use.block}, used at {escape(str(use.place))}" for use in d.trail]  # type: ignore[attr-defined]
+        yield from uses if len(uses) <= _USES else [*uses[: _USES - 2], f"in {plural(len(uses) - _USES + 1, 'more use')}", uses[-1]]
     if d.repeats:
         yield f"and at {plural(d.repeats, 'more use')} of the same lines"
 

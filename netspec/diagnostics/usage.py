@@ -99,3 +99,19 @@ class SystemRefused(Problem):
 
     def help(self) -> str:
         return "check the path, its permissions, and the space on the disk"
+
+
+@dataclass(frozen=True)
+class MissingLibrary(Problem):
+    """A library that a command needs is not installed."""
+
+    name: str
+    code = "N954"
+    exit = Exit.ENVIRONMENT
+
+    def message(self) -> str:
+        return f"this command needs {self.name}, which is not installed"
+
+    def help(self) -> str:
+        package = {"PIL": "pillow", "onnxruntime": "onnxruntime (or onnxruntime-gpu)"}.get(self.name, self.name)
+        return f"pip install {package}, or pip install netspec-dsl for everything; check and summary need none of it"

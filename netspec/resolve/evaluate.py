@@ -84,7 +84,7 @@ class Evaluator:
 
     def _part(self, e: ast.Attribute, base: Any) -> Any:
         tensor = base.tensor if isinstance(base, Labelled) else base
-        if isinstance(tensor, Tensor) and tensor.shape is None:
+        if tensor is UNKNOWN or (isinstance(tensor, Tensor) and tensor.shape is None):
             return UNKNOWN
         parts = _parts_of(tensor)
         if e.name in parts:
@@ -98,7 +98,7 @@ class Evaluator:
     def _index(self, e: ast.Index, depth: int) -> Any:
         value = self.value(e.value, depth)
         if isinstance(value, Tensor):
-            raise Failure(problems.NotBuiltYet("slices of regions are"), e.span)
+            raise Failure(problems.NotBuiltYet("slices of regions are", "give the part a label of its own, and use that"), e.span)
         if not isinstance(value, tuple):
             raise Failure(problems.BadOperands("[ ]", (kind(value),)), e.span)
         if isinstance(e.index, ast.Slice):
@@ -213,12 +213,9 @@ def _plain(value: Any) -> Any:
 
 
 def _bounded(value: Any, e: ast.Binary) -> Any:
-    too_large = (
-        isinstance(value, complex)
-        or (isinstance(value, int) and value.bit_length() > BITS)
-        or (isinstance(value, tuple) and len(value) > LENGTH)
-    )
-    if too_large:
+    if isinstance(value, complex):
+        raise Failure(problems.BadOperands("**", ("a negative number", "a fraction")), e.span)
+    if (isinstance(value, int) and value.bit_length() > BITS) or (isinstance(value, tuple) and len(value) > LENGTH):
         raise Failure(problems.TooLarge(), e.span)
     return value
 

@@ -67,8 +67,8 @@ class Expander:
             return UNKNOWN_TENSOR
         for statement in statements:
             self._count += 1
-            if self._count > self.emitter.max_nodes * 10:
-                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 10), statement.span)
+            if self._count > self.emitter.max_nodes * 5:
+                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 5), statement.span)
                 raise Overflow(0)
             if type(statement) is ast.Chain:
                 for position, step in enumerate(statement.steps):

@@ -17,14 +17,13 @@ _SHOWN = {
 }  # fmt: skip
 
 
-def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str]) -> Problem:
-    """The problem of a token that none of the expected kinds fits."""
-    return problems.UnexpectedToken(_found(tokens[index]), _words(set(expected)), _hint(tokens, index))
+def unexpected(tokens: Sequence[Token], index: int, expected: Sequence[str], whole: str = "file") -> Problem:
+    """The problem of a token that none of the expected kinds fits; ``whole`` is what ends where the tokens do."""
+    found = f"end of the {whole}" if tokens[index].kind == END else _found(tokens[index])
+    return problems.UnexpectedToken(found, _words(set(expected)), _hint(tokens, index))
 
 
 def _found(token: Token) -> str:
-    if token.kind == END:
-        return "end of the file"
     if token.kind == "_NL":
         return "end of the line"
     if token.kind not in {"NAME", "STRING", "NUMBER", "SIZE"} and token.text.isidentifier():

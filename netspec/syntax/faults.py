@@ -13,6 +13,7 @@ from netspec.source import Place, Source, Span
 BAD: Final = "BAD"
 MAX_ERRORS: Final = 20
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -35,24 +36,25 @@ def brackets_differ(opener: str, closer: str) -> bool:
 
 
 class Faults:
-    """Puts what is wrong into ``found``, at most one of a kind on a line; without ``found``, raises it."""
+    """Puts what is wrong into ``found``, at most one fault a line; without ``found``, raises it."""
 
     def __init__(self, source: Source, found: list[Diagnostic] | None) -> None:
         self.source = source
         self.found = found
         self.broken: set[int] = set()
         """Where brackets stand that are never closed."""
-        self._known: set[tuple[str, int]] = set()
-        self._line_end = -1
+        self._lines: set[int] = set()
         self._lost_bracket = False
 
     def _add(self, problem: Problem, start: int, end: int, related: tuple[Span, str] | None = None) -> None:
+        line, _ = self.source.position(start)
+        if line in self._lines:
+            return
         error = LexicalError(self.source, problem, start, end, related)
         if self.found is None or len(self.found) >= MAX_ERRORS - 1:
             raise error
-        if (problem.code, start) not in self._known:
-            self.found.append(error.diagnostic)
-            self._known.add((problem.code, start))
+        self.found.append(error.diagnostic)
+        self._lines.add(line)
 
     def forbidden(self, start: int, end: int) -> None:
         """Characters that may stand nowhere, not even in a comment or a string: those that control how text is shown."""
@@ -71,10 +73,9 @@ class Faults:
             swallowed = self.source.text[position:stop]
             self._lost_bracket |= any(swallowed.count(a) != swallowed.count(b) for a, b in _PAIRS.items())
             return stop
-        if position > self._line_end and not _FORBIDDEN.match(character):
-            self._add(problems.BadCharacter(character), position, position + 1)
-            self._line_end = self._end_of_line(position)
-        return position + 1
+        self._add(problems.BadCharacter(character), position, position + 1)
+        more = _NOT_ASCII.match(self.source.text, position + 1, end)
+        return more.end() if more else position + 1
 
     def _end_of_line(self, position: int) -> int:
         stop = self.source.text.find("\n", position)
@@ -99,14 +100,19 @@ class Faults:
             if closer == "}":
                 raise LexicalError(self.source, problem, *here)
             self._add(problem, *here)
+            self._lost_bracket |= opener is not None
             return False
         there = Span(opener[1], opener[1] + 1)
         if closer == "}":
-            self._add(problems.Unbalanced(opener[0]), *there, (here, "still open here"))
+            self.not_closed(*opener, start)
             self.broken.add(opener[1])
             raise Again
         self._add(problems.Unbalanced(closer, opener[0]), *here, (there, "opened here"))
         return True
+
+    def not_closed(self, opener: str, start: int, noticed: int) -> None:
+        """A bracket that is still open where another one around it is closed."""
+        self._add(problems.Unbalanced(opener), start, start + 1, (Span(noticed, noticed + 1), "still open here"))
 
     def left_open(self, brackets: Sequence[tuple[str, int]], tokens: Sequence[Any]) -> Exception:
         """What to raise at the end of a text with brackets still open."""

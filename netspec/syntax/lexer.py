@@ -84,7 +84,7 @@ def _scan(source: Source, tables: Tables, start: int, end: int, faults: Faults) 
         if kind[:2] == "__" and kind != _ARROW:
             continue
         if kind == _LINE:
-            if previous in _NO_BREAK_AFTER or (open_brackets and open_brackets[-1].kind != "LBRACE"):
+            if previous == _LINE or previous in _NO_BREAK_AFTER or (open_brackets and open_brackets[-1].kind != "LBRACE"):
                 continue
         elif kind == "NAME":
             kind = keywords.get(found, kind)
@@ -119,6 +119,16 @@ def _balance(open_brackets: list[Token], token: Token, faults: Faults) -> bool:
     opener = open_brackets.pop() if open_brackets else None
     if opener is not None and not brackets_differ(opener.text, token.text):
         return True
+    if (
+        opener is not None
+        and opener.text != "{"
+        and open_brackets
+        and not brackets_differ(open_brackets[-1].text, token.text)
+        and token.text != "}"
+    ):
+        open_brackets.pop()
+        faults.not_closed(opener.text, opener.start, token.start)
+        return False
     closes = faults.mismatch(token.text, token.start, None if opener is None else (opener.text, opener.start))
     if opener is not None and not closes:
         open_brackets.append(opener)

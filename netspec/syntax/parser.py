@@ -56,7 +56,7 @@ def parse_expression(source: Source, start: int = 0, end: int | None = None) -> 
         return run(_tables(), tokens, "expression", source, parse_expression)  # type: ignore[no-any-return]
     except SyntaxFault as fault:
         token = tokens[fault.index]
-        problem = unexpected(tokens, fault.index, _acceptable(_tables(), tokens[: fault.index], "expression"))
+        problem = unexpected(tokens, fault.index, _acceptable(_tables(), tokens[: fault.index], "expression"), "expression")
         raise LexicalError(source, problem, token.start, token.end) from None
 
 

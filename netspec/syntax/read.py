@@ -57,7 +57,7 @@ def _decode(name: str, data: bytes) -> str:
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
     try:
-        return data.decode("utf-8").replace("\r\n", "\n")
+        text = data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         guess = (
             "UTF-16"
@@ -67,3 +67,6 @@ def _decode(name: str, data: bytes) -> str:
             else None
         )
         raise failure(problems.NotUtf8(name, error.start, guess)) from None
+    if data.count(0) > len(data) // 4:
+        raise failure(problems.NotUtf8(name, data.index(0), "UTF-16"))
+    return text

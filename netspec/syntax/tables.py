@@ -76,7 +76,8 @@ def generate(grammar: bytes) -> dict[str, Any]:
     rules = sorted({a for row in table.states.values() for kind, a in row.values() if kind is not Shift}, key=str)
     number = {rule: i for i, rule in enumerate(rules)}
     rows = [
-        {name: order[arg] if kind is Shift else ~number[arg] for name, (kind, arg) in sorted(table.states[state].items())} for state in states
+        {name: order[arg] if kind is Shift else ~number[arg] for name, (kind, arg) in sorted(table.states[state].items())}
+        for state in states
     ]
     tokens, keywords = _tokens(lark.terminals)
     return {

@@ -124,7 +124,7 @@ class Training:
             return None
         self.reporter.validating()
         self.net.eval()
-        return measure(self.score, self.val, self.task.classes, self.settings.batch, self.break_off_if_asked)
+        return measure(self.score, self.val, self.task.classes, self.settings.batch, self._break_off_if_asked)
 
     def score(self, pixels: Tensor) -> Tensor:
         """The logits of a batch of bytes."""
@@ -132,8 +132,7 @@ class Training:
         assert isinstance(logits, Tensor)
         return logits
 
-    def break_off_if_asked(self) -> None:
-        """Save the state and raise :class:`~netspec.train.stopping.Interrupted` where a signal has asked to stop."""
+    def _break_off_if_asked(self) -> None:
         if self.request.signal is not None:
             self._break_off()
 

@@ -172,12 +172,18 @@ def _finish(job: _Job, splits: Splits, training: Training) -> RunResult:
         training.net.load_state_dict(read_weights(keeper.folder.weights()))
         training.net.eval()
         test = splits.test.to(job.device)
-        figures = measure(training.score, test, job.task.classes, job.settings.batch, training.break_off_if_asked).figures()
+        figures = measure(training.score, test, job.task.classes, job.settings.batch, lambda: _stop_if_asked(training)).figures()
     used = None if figures is None else "last" if position.best is None else "best"
     keeper.folder.write(keeper.folder.curves, draw_curves(keeper.record.name, position.rows, position.best, figures))
     keeper.update(status="finished", test=figures, test_weights=used)
     show_outcome(job.reporter, keeper.folder.path, keeper.record)
     return RunResult(keeper.folder.path, keeper.record)
+
+
+def _stop_if_asked(training: Training) -> None:
+    """Stop without saving: the state is that of the last epoch already, and the net holds the weights of the best."""
+    if training.request.signal is not None:
+        raise Interrupted(training.request.signal, training.keeper.folder.path)
 
 
 def _give_up(training: Training, status: str) -> None:

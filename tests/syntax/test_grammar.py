@@ -87,12 +87,13 @@ def walks(count: int) -> Iterator[list[str]]:
 
 
 def test_driver_agrees_with_lark_on_random_tokens(lark: Lark) -> None:
-    accepted = 0
+    read = 0
     for kinds in walks(150):
         tokens = placed(kinds)
-        assert where_we_stop(tokens) == where_lark_stops(lark, tokens), kinds
-        accepted += where_we_stop(tokens) is None
-    assert accepted > 3
+        stops = where_we_stop(tokens)
+        assert stops == where_lark_stops(lark, tokens), kinds
+        read += len(tokens) if stops is None else stops
+    assert read > 1_500
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
@@ -109,6 +110,14 @@ def test_driver_agrees_with_lark_on_specs_with_a_token_changed(path: object, lar
 
 
 TERMINALS = re.findall(r"\(\?P<(\w+)>", TABLES.tokens)
+
+
+def seconds(pattern: re.Pattern[str], text: str) -> float:
+    began = time.perf_counter()
+    pattern.match(text)
+    return time.perf_counter() - began
+
+
 STARTS = ["a", "1", "1.", "1e", "1_", "1x", "x", '"', "#", " ", "\t", "*", "=", "<", "-", "/", ".", "(", "%", "0x", "1x1x"]
 
 
@@ -119,6 +128,4 @@ def test_every_terminal_takes_linear_time(start: str) -> None:
     assert {"NAME", "NUMBER", "SIZE", "STRING"} <= set(TERMINALS)
     for repeated in ("a", "1", "_", "x", "1x", ".", "e", '"', " ", "#", "*", "-", "%", "\n"):
         text = start + repeated * 100_000 + "\x00"
-        began = time.perf_counter()
-        pattern.match(text)
-        assert time.perf_counter() - began < 0.1
+        assert min(seconds(pattern, text) for _ in range(3)) < 0.1

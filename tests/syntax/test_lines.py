@@ -31,8 +31,10 @@ def kinds(text: str) -> list[tuple[str, str]]:
         ("a\n\n\nb", "a\nb"),
         ("\n\na\n\n", "a"),
         ("a # said\nb", "a\nb"),
+        ("a\n# said\nb", "a\nb"),
+        ("a\n\n  # said\n\n# and more\n\nb", "a\nb"),
+        ("{\n# said\na\n# said\n}", "{ a }"),
         ("f([\n1\n])\nb", "f([1])\nb"),
-        ("a\r\nb".replace("\r\n", "\n"), "a\nb"),
     ],
 )
 def test_breaks_that_mean_nothing(broken: str, whole: str) -> None:

@@ -21,6 +21,7 @@ from netspec.graph import Graph
 from netspec.train import Interrupted, train
 from netspec.train.folder import RunFolder, locked
 from netspec.train.loop import Training
+from netspec.train.measure import measure
 from tests.conftest import ROOT
 from tests.train.nets import graph, write_data
 
@@ -96,6 +97,26 @@ def test_interrupted_twice(tmp_path: Path, whole: tuple[Graph, Path, dict[str, b
         assert caught.value.exit == 129
     train(net, data, out=tmp_path / "run", resume=True, device="cpu")
     assert weights(tmp_path / "run") == expected
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_interrupted_while_measuring(
+    tmp_path: Path, whole: tuple[Graph, Path, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch, split: str
+) -> None:
+    """While the test split is measured, the net holds the best weights and not the last ones."""
+    net, data, expected = whole
+    real = measure
+
+    def interrupted(score: Any, images: Any, *arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(score, images, *arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(f"netspec.train.{'loop' if split == 'val' else 'run'}.measure", interrupted)
+        train(net, data, out=tmp_path / "run", device="cpu")
+    result = train(net, data, out=tmp_path / "run", resume=True, device="cpu")
+    assert weights(tmp_path / "run") == expected
+    assert result.record.test is not None
 
 
 def test_handlers_are_put_back(tmp_path: Path) -> None:

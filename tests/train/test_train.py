@@ -18,7 +18,7 @@ from netspec.backends.torch.weights import read_metadata, read_weights
 from netspec.compiler import load
 from netspec.diagnostics import Exit, NetspecError
 from netspec.report.models import RunRecord
-from netspec.train import load_run, train
+from netspec.train import load_run, loop, train
 from tests.conftest import ROOT
 from tests.data.pictures import write_folder
 from tests.train.nets import BODY, graph, write_data
@@ -245,8 +245,6 @@ def test_numbers_that_explode(tmp_path: Path) -> None:
 
 def test_the_last_finite_checkpoint_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The learning rate becomes absurd in the second epoch."""
-    from netspec.train import loop
-
     monkeypatch.setattr(loop, "learning_rate", lambda *a: 0.01 if a[2] < 5 else 1e30)
     with pytest.raises(NetspecError, match="epoch 2") as caught:
         train(graph(tmp_path, optimizer="sgd"), write_data(tmp_path), out=tmp_path / "run", device="cpu")
@@ -255,3 +253,12 @@ def test_the_last_finite_checkpoint_is_kept(tmp_path: Path, monkeypatch: pytest.
         tensors = read_weights(tmp_path / f"run/{name}.safetensors")
         assert all(bool(t.isfinite().all()) for t in tensors.values())
     assert json.loads(read_metadata(tmp_path / "run/last.safetensors")["netspec.epoch"]) == 1
+
+
+def test_weights_that_the_last_step_has_spoilt_are_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of the step itself is still finite: only the weights show it."""
+    monkeypatch.setattr(loop, "learning_rate", lambda *a: float("inf") if a[2] == 9 else 0.01)
+    with pytest.raises(NetspecError, match=r"the weight \S+ is not finite in epoch 2, step 5") as caught:
+        train(graph(tmp_path, optimizer="sgd"), write_data(tmp_path), out=tmp_path / "run", device="cpu")
+    assert caught.value.exit == Exit.NUMBERS
+    assert all(bool(t.isfinite().all()) for t in read_weights(tmp_path / "run/last.safetensors").values())

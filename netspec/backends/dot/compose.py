@@ -92,8 +92,9 @@ def _caption(selection: Selection) -> str:
     graph = selection.graph
     if selection.only is None:
         return f"{graph.name}\n{words.figures(graph.parameters, graph.trainable, graph.macs)}"
-    owners = [n for n in graph.owners if n.index in selection.inside_nodes]
+    inside = selection.inside_nodes
+    owners = [n for n in graph.owners if n.index in inside]
     parameters = sum(n.facts.parameters for n in owners)
     trainable = sum(n.facts.parameters for n in owners if not n.frozen)
-    macs = sum(graph.nodes[i].facts.macs for i in selection.inside_nodes)
+    macs = sum(graph.nodes[i].facts.macs for i in inside)
     return f"{graph.name}: {words.cut(selection.only, 120)}\n{words.figures(parameters, trainable, macs)}"

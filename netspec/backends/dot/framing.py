@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from netspec.backends.dot import words
@@ -81,7 +82,7 @@ class Frames:
     def _is_branch(self, groups: list[Group]) -> bool:
         """Whether a region is a plain way into a merge around it: all of its boxes in one line."""
         nodes = self.selection.graph.nodes
-        for before, after in zip(groups, groups[1:], strict=False):
+        for before, after in pairwise(groups):
             if after.head.inputs != (before.last.index,):
                 return False
         consumers = self.selection.consumers[groups[-1].last.index]

@@ -8,12 +8,12 @@ from typing import Final, Literal, get_args
 
 from netspec.backends.atomic import refuse_other_than_file, write_atomically
 from netspec.backends.dot.compose import compose
-from netspec.backends.dot.layout import Drawn, LayoutFailed, LayoutTimeout, Limits, NoGraphviz, lay_out
+from netspec.backends.dot.layout import USUAL, Drawn, LayoutFailed, LayoutTimeout, Limits, NoGraphviz, TooManyPixels, lay_out
 from netspec.backends.dot.picture import Direction, Picture
 from netspec.backends.dot.select import select
 from netspec.backends.dot.writing import write
 from netspec.diagnostics import NetspecError, failure
-from netspec.diagnostics.drawing import DrawingFailed, DrawingTimedOut, GraphvizMissing, TooLargeToDraw, UnknownPicture
+from netspec.diagnostics.drawing import DrawingFailed, DrawingTimedOut, GraphvizMissing, TooLargeToDraw, TooLongForPixels, UnknownPicture
 from netspec.graph import Graph
 
 Format = Literal["svg", "png", "pdf", "dot"]
@@ -42,14 +42,16 @@ def render(
     only: str | None = None,
     fold: bool = True,
     shapes: bool = True,
-    limits: Limits = Limits(),
+    limits: Limits = USUAL,
 ) -> None:
     """Write the diagram of a graph to a file: its old content stands until the new is complete.
 
     ``format`` is that of the name's ending if left out; PNG has 300 dots an inch. The other arguments are those of :func:`to_dot`.
-    Raises :class:`~netspec.diagnostics.NetspecError`: N971 for a diagram of more marks than ``limits`` allow, N972 for an unknown part, N973
-    for an unknown format (all exit 2); N974 without Graphviz, N975 where the layout takes too long, N976 where it fails (all exit
-    5), and what writing raises. After N974 to N976 the DOT text stands beside ``path``, under its name with ``.dot`` behind it.
+
+    Raises :class:`~netspec.diagnostics.NetspecError` with exit 2: N971 for more boxes than ``limits`` allow, N972 for an unknown part, N973
+    for an unknown format, N977 for a PNG too long to be read; with exit 5: N974 without Graphviz, N975 where the layout takes too
+    long, N976 where it fails; and what writing raises. After N974 to N976 the DOT text stands beside ``path``, under its name with
+    ``.dot`` behind it.
     """
     chosen = format or format_of(path)
     refuse_other_than_file(Path(path))
@@ -67,7 +69,7 @@ def picture_bytes(
     only: str | None = None,
     fold: bool = True,
     shapes: bool = True,
-    limits: Limits = Limits(),
+    limits: Limits = USUAL,
 ) -> bytes:
     """The content of the file that :func:`render` writes; nothing is written. Raises the same errors."""
     picture = compose(select(graph, only, fold), shapes)
@@ -90,6 +92,8 @@ def _drawn(graph: Graph, picture: Picture, dot: str, form: Drawn, limits: Limits
         raise failure(TooLargeToDraw(graph.name, picture.boxes, limits.boxes, _parts(graph)))
     try:
         return lay_out(dot, form, limits)
+    except TooManyPixels as long:
+        raise failure(TooLongForPixels(graph.name)) from long
     except NoGraphviz as missing:
         raise failure(GraphvizMissing(str(missing), _keep(dot, beside))) from missing
     except LayoutTimeout as late:

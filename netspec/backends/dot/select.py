@@ -19,6 +19,10 @@ class Extent:
     start: int
     end: int
 
+    @property
+    def nodes(self) -> range:
+        return range(self.start, self.end)
+
     def __len__(self) -> int:
         return self.end - self.start
 
@@ -104,21 +108,28 @@ def _consumers(graph: Graph) -> dict[int, list[int]]:
 
 def _fold(selection: Selection) -> None:
     """Find runs of equal regions that follow each other in one chain, outermost first; draw the first of each."""
-    graph, extents = selection.graph, _extents(selection.graph)
-    children: dict[int, list[int]] = {}
-    for index, region in enumerate(graph.regions[1:], 1):
-        if len(extents[index]):
-            children.setdefault(region.parent, []).append(index)
-    hidden: set[int] = set()
-    for parent in range(len(graph.regions)):
-        for run in _runs(selection, extents, [] if parent in hidden else children.get(parent, [])):
+    extents, hidden = _extents(selection.graph), set[int]()
+    for siblings in _families(selection, extents, hidden):
+        for run in _runs(selection, extents, siblings):
             selection.times[run[0]] = (len(run), run[-1])
             hidden.update(run[1:])
             for region in run[1:]:
                 shift = extents[region].start - extents[run[0]].start
-                selection.stands_for.update((n, n - shift) for n in range(extents[region].start, extents[region].end))
-        hidden.update(c for c in children.get(parent, []) if parent in hidden)
+                selection.stands_for.update((n, n - shift) for n in extents[region].nodes)
     selection.drawn = tuple(n for n in selection.drawn if n not in selection.stands_for)
+
+
+def _families(selection: Selection, extents: list[Extent], hidden: set[int]) -> Iterator[list[int]]:
+    """The regions of the part with layers in them, by the region around them; ``hidden`` grows by what is inside hidden ones."""
+    children: dict[int, list[int]] = {}
+    for index, region in enumerate(selection.graph.regions[1:], 1):
+        if len(extents[index]) and selection.inside(region.path):
+            children.setdefault(region.parent, []).append(index)
+    for parent, siblings in sorted(children.items()):
+        if parent in hidden:
+            hidden.update(siblings)
+        else:
+            yield siblings
 
 
 def _extents(graph: Graph) -> list[Extent]:
@@ -126,15 +137,14 @@ def _extents(graph: Graph) -> list[Extent]:
     for node in graph.nodes:
         starts[node.region] = min(starts[node.region], node.index)
         ends[node.region] = max(ends[node.region], node.index + 1)
-    for index in range(len(graph.regions) - 1, 0, -1):
-        parent = graph.regions[index].parent
-        starts[parent], ends[parent] = min(starts[parent], starts[index]), max(ends[parent], ends[index])
+    for index, region in reversed(list(enumerate(graph.regions))[1:]):
+        starts[region.parent] = min(starts[region.parent], starts[index])
+        ends[region.parent] = max(ends[region.parent], ends[index])
     return [Extent(s, max(e, s)) for s, e in zip(starts, ends, strict=True)]
 
 
 def _runs(selection: Selection, extents: list[Extent], siblings: list[int]) -> Iterator[list[int]]:
     """Runs of two and more equal siblings."""
-    siblings = [s for s in siblings if selection.inside(selection.graph.regions[s].path)]
     run: list[int] = []
     for region in siblings:
         if run and _continues(selection, extents, run[-1], region):
@@ -154,8 +164,8 @@ def _continues(selection: Selection, extents: list[Extent], before: int, region:
         return False
     nodes = selection.graph.nodes
     entries = {s for n in nodes[second.start : second.end] for s in n.inputs if s not in second}
-    exits = {n for n in range(first.start, first.end) if any(c not in first for c in selection.consumers[n])}
-    if len(entries) != 1 or entries != exits or any(n in selection.results for n in range(first.start, first.end)):
+    exits = {n for n in first.nodes if any(c not in first for c in selection.consumers[n])}
+    if len(entries) != 1 or entries != exits or any(n in selection.results for n in first.nodes):
         return False
     return all(c in first or c in second for c in selection.consumers[entries.pop()])
 

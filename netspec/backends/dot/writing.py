@@ -16,15 +16,17 @@ from netspec.backends.dot.words import TITLE
 _SPACE: Final = "\N{NO-BREAK SPACE}"
 _RANKDIR: Final = {"down": "TB", "right": "LR"}
 
+_SMALL: Final = {"shape": "box", "style": "rounded,filled", "height": "0.26", "fontsize": "9", "margin": "0.10,0.04"}
+_OVAL: Final = {"shape": "ellipse", "style": "filled", "margin": "0.01,0.01"}
 _FORMS: Final[Mapping[Form, dict[str, str]]] = {
     "box": {"shape": "box", "style": "rounded,filled", "width": "1.9", "height": "0.42"},
-    "pill": {"shape": "box", "style": "rounded,filled", "width": "0.9", "height": "0.26", "fontsize": "9", "margin": "0.10,0.04"},
-    "sign": {"shape": "circle", "style": "filled", "width": "0.32", "fixedsize": "true", "fontsize": "15", "margin": "0", "penwidth": "1.4"},
-    "bar": {"shape": "box", "style": "rounded,filled", "width": "1.1", "height": "0.26", "fontsize": "9", "margin": "0.10,0.04", "penwidth": "1.4"},
-    "input": {"shape": "ellipse", "style": "filled", "penwidth": "1.4", "margin": "0.01,0.01"},
-    "output": {"shape": "ellipse", "style": "filled", "peripheries": "2", "margin": "0.01,0.01"},
+    "pill": {**_SMALL, "width": "0.9"},
+    "sign": {"shape": "circle", "style": "filled", "width": "0.32", "fixedsize": "true", "fontsize": "15", "penwidth": "1.4"},
+    "bar": {**_SMALL, "width": "1.1", "penwidth": "1.4"},
+    "input": {**_OVAL, "penwidth": "1.4"},
+    "output": {**_OVAL, "peripheries": "2"},
     "stub": {"shape": "plaintext", "style": "", "fontsize": "9", "margin": "0.04,0.02", "height": "0.2", "width": "0"},
-}  # fmt: skip
+}
 
 
 def write(picture: Picture, direction: Direction = "down") -> str:
@@ -63,7 +65,7 @@ def _statements(picture: Picture, direction: Direction) -> Iterator[str]:
 def _page(picture: Picture, direction: Direction) -> dict[str, str]:
     return {
         "rankdir": _RANKDIR[direction], "label": picture.caption, "labelloc": "b", "fontname": palette.FONT, "fontsize": "12",
-        "fontcolor": palette.TEXT, "bgcolor": "white", "pad": "0.2", "nodesep": "0.3", "ranksep": "0.28", "newrank": "false",
+        "fontcolor": palette.TEXT, "bgcolor": "white", "pad": "0.2", "nodesep": "0.3", "ranksep": "0.28",
     }  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def _look(box: Box, direction: Direction) -> dict[str, str]:
 def _frame(cluster: Cluster, direction: Direction, depth: int) -> str:
     fill = palette.FROZEN_FILL if cluster.frozen else palette.CLUSTER_FILLS[depth % 2]
     look = {
-        "labelloc": "b" if direction == "down" else "t", "labeljust": "l", "fontsize": "8", "fontcolor": palette.MUTED, "margin": "10",
+        "labelloc": "b", "labeljust": "l", "fontsize": "8", "fontcolor": palette.MUTED, "margin": "10",
         "style": "rounded,filled,dashed" if cluster.frozen else "rounded,filled",
         "fillcolor": fill, "color": palette.FROZEN_BORDER if cluster.frozen else palette.CLUSTER_BORDER, "tooltip": " ".join(cluster.lines),
     }  # fmt: skip
