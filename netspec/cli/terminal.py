@@ -13,8 +13,6 @@ from netspec.diagnostics import Diagnostic, Exit, NetspecError
 LIBRARIES = (
     "torch", "numpy", "onnx", "onnxruntime", "safetensors", "PIL", "matplotlib", "rich", "pydantic", "pygraphviz", "lark",
 )  # fmt: skip
-    ["torch", "numpy", "onnx", "onnxruntime", "safetensors", "PIL", "matplotlib", "rich", "pydantic", "graphviz", "pygraphviz", "lark"]
-)
 """What netspec is installed with, and only loads where it is used."""
 
 
