@@ -10,10 +10,10 @@ from netspec.cli.terminal import show_diagnostics, show_json
 from netspec.compiler import Limits, compile_source
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.text import plural
+from netspec.diagnostics.text import magnitude, plural
 from netspec.graph import Graph
 from netspec.limits import MAX_BYTES, MAX_NODES
-from netspec.report.figures import macs, outline
+from netspec.report.figures import outline
 from netspec.shape import show
 from netspec.syntax.read import read_source
 
@@ -59,7 +59,7 @@ def _sentences(graph: Graph) -> str:
     trainable = "" if graph.trainable == graph.parameters else f", {graph.trainable:,} of them trainable"
     lines = [
         f"{graph.name}: {', '.join(shapes)} -> {', '.join(results)}",
-        f"  {plural(graph.parameters, 'parameter')}{trainable}, {macs(graph.macs)}, {plural(len(graph.layers), 'layer')}",
+        f"  {plural(graph.parameters, 'parameter')}{trainable}, {magnitude(graph.macs, 'MACs')}, {plural(len(graph.layers), 'layer')}",
     ]
     if graph.expectations is None:
         lines.append("  expectations of the file not checked, since parameters were set")

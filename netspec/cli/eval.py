@@ -10,7 +10,7 @@ import typer
 from netspec.cli.options import Device, Json
 from netspec.cli.terminal import show_json
 
-EXAMPLE = "Example: netspec eval runs/MnistConvnet-1 --data examples/mnist/mnist.npz"
+EXAMPLE = "Example: netspec eval runs/mnist_convnet-1 --data examples/mnist/mnist.npz"
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)
 ]

@@ -14,7 +14,7 @@ from netspec.cli.terminal import show_json
 if TYPE_CHECKING:
     from netspec.graph import Graph
 
-EXAMPLE = "Example: netspec export runs/MnistConvnet-1 --onnx digits.onnx"
+EXAMPLE = "Example: netspec export runs/mnist_convnet-1 --onnx digits.onnx"
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a .net file with --weights.", show_default=False)]
 Onnx = Annotated[bool, typer.Option("--onnx", help="Export to ONNX; a name that ends in .onnx may follow, and is where to.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; NAME.onnx if left out.", show_default=False)]

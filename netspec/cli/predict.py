@@ -10,7 +10,7 @@ import typer
 from netspec.cli.options import Device, Json
 from netspec.cli.terminal import show_json
 
-EXAMPLE = "Example: netspec predict runs/MnistConvnet-1 examples/mnist/digits"
+EXAMPLE = "Example: netspec predict runs/mnist_convnet-1 examples/mnist/digits"
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)
 ]

@@ -47,3 +47,11 @@ def plural(count: int, noun: str) -> str:
     """``1 layer``, ``2 layers``, ``1,200 classes``."""
     ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
     return f"{count:,} {noun}{ending}"
+
+
+def magnitude(count: int, unit: str) -> str:
+    """``4.089 GMACs``: four digits, a scale, and what is counted."""
+    for scale, prefix in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= scale:
+            return f"{count / scale:.4g} {prefix}{unit}"
+    return f"{count} {unit}"

@@ -10,14 +10,6 @@ from netspec.shape import show as show_shape
 from netspec.values import show
 
 
-def macs(count: int) -> str:
-    """``4.089 GMACs``: four digits and a scale."""
-    for scale, prefix in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= scale:
-            return f"{count / scale:.4g} {prefix}MACs"
-    return f"{count} MACs"
-
-
 def outline(graph: Graph) -> dict[str, Any]:
     """A net in figures. Shapes are lists, without the batch; MACs are of one sample."""
     return {

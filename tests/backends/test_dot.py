@@ -186,7 +186,7 @@ def test_a_part_is_drawn_alone() -> None:
     assert [b.lines for b in boxes(picture) if b.form == "stub"] == [("256×56×56",), ("512×28×28",)]
     assert sum(b.lines[0].startswith("conv") for b in boxes(picture)) == 4
     inside = [n for n in graph.nodes if n.path.startswith("layer2.0.")]
-    assert picture.caption == f"ResNet50: layer2.0\n{sum(n.facts.parameters for n in inside):,} parameters · 372.5 M MACs"
+    assert picture.caption == f"ResNet50: layer2.0\n{sum(n.facts.parameters for n in inside):,} parameters · 372.5 MMACs"
     assert "layer2" not in titles(picture)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from netspec.diagnostics.text import escape, plural
+from netspec.diagnostics.text import escape, magnitude, plural
 from netspec.graph import Node
 from netspec.layer import layers
 from netspec.shape import Shape, spread
@@ -124,13 +124,7 @@ def full(node: Node) -> str:
 
 
 def figures(parameters: int, trainable: int, macs: int) -> str:
-    """``25,557,032 parameters · 4.089 G MACs``"""
+    """``25,557,032 parameters · 4.089 GMACs``"""
     learned = f" ({trainable:,} trainable)" if trainable != parameters else ""
-    return f"{plural(parameters, 'parameter')}{learned} · {_magnitude(macs)}MACs"
+    return f"{plural(parameters, 'parameter')}{learned} · {magnitude(macs, 'MACs')}"
 
-
-def _magnitude(number: int) -> str:
-    for unit, name in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= unit:
-            return f"{number / unit:.4g} {name} "
-    return f"{number} "
