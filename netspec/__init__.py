@@ -37,3 +37,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'netspec' has no attribute {name!r}")
     home = import_module(_HOMES[name])
     return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

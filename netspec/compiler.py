@@ -99,9 +99,9 @@ def _graph(
     }
     if graph is None:
         return None
-    expectations = () if written else _of_net(declarations, "expect", name)
-    count = check_expectations(graph, expectations, collector)
-    return replace(graph, train=checked["train"], data=checked["data"], expectations=None if written else count)
+    expected = _of_net(declarations, "expect", name)
+    held = None if written and expected else check_expectations(graph, expected, collector)
+    return replace(graph, train=checked["train"], data=checked["data"], expectations=held)
 
 
 def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from netspec.diagnostics.problem import Trail
 from netspec.lowering import OnnxExpression, TorchCall
-from netspec.shape import Shape, elements
+from netspec.shape import Shape, elements, show
 from netspec.source import Place, Source
 
 
@@ -101,7 +101,7 @@ class Section:
     present: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A compiled network.
 
@@ -120,6 +120,11 @@ class Graph:
     data: Section = field(default_factory=Section)
     expectations: int | None = 0
     """How many expectations of the file hold; ``None`` where the net was set otherwise than written, so that none was checked."""
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{n.path} {show(n.output)}" for n in self.inputs)
+        results = ", ".join(f"{name} {show(shape)}" for name, shape in self.output_shapes().items())
+        return f"Graph({self.name}: {inputs} -> {results}, {self.parameters:,} parameters)"
 
     @cached_property
     def inputs(self) -> tuple[Node, ...]:

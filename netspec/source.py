@@ -40,6 +40,9 @@ class Source:
             position = self.text.find("\n", position + 1)
         return starts
 
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
+
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1, columns in code points."""
         line = bisect_right(self._line_starts, offset)

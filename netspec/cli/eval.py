@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from netspec.cli.options import Device, Json
-from netspec.cli.terminal import show_json
+from netspec.cli.terminal import console, show_json
 
 EXAMPLE = "Example: netspec eval runs/mnist_convnet-1 --data examples/mnist/mnist.npz"
 Model = Annotated[
@@ -20,8 +20,6 @@ Split = Annotated[str | None, typer.Option("--split", metavar="NAME", help="trai
 
 def command(model: Model, data: Data, split: Split = None, json: Json = False, device: Device = "auto") -> None:
     """How good a trained model is: accuracy, loss, and each class."""
-    from rich.console import Console
-
     from netspec.predict import evaluate
     from netspec.report.tables import show_evaluation
 
@@ -29,4 +27,4 @@ def command(model: Model, data: Data, split: Split = None, json: Json = False, d
     if json:
         show_json(found.model_dump(mode="json"))
     else:
-        show_evaluation(Console(), found)
+        show_evaluation(console(), found)

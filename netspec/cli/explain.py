@@ -11,7 +11,7 @@ from netspec import resources
 from netspec.diagnostics import failure, problems
 
 EXAMPLE = "Example: netspec explain N203"
-Code = Annotated[str | None, typer.Argument(metavar="[CODE]", help="The code of an error; all of them if left out.")]
+Code = Annotated[str | None, typer.Argument(metavar="CODE", help="The code of an error; all of them if left out.")]
 
 
 def command(code: Code = None) -> None:

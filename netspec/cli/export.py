@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: netspec export runs/mnist_convnet-1 --onnx digits.onnx"
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a .net file with --weights.", show_default=False)]
-Onnx = Annotated[bool, typer.Option("--onnx", help="Export to ONNX; a name that ends in .onnx may follow, and is where to.")]
+Onnx = Annotated[bool, typer.Option("--onnx", help="To ONNX, the one format so far; a name ending in .onnx may follow.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; NAME.onnx if left out.", show_default=False)]
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="A weights file for the net: .safetensors, .pth or .npz.", show_default=False)
@@ -39,8 +39,6 @@ def command(
 
     from netspec.backends.onnx import export
 
-    if not onnx:
-        raise typer.BadParameter("say to which format: --onnx", param_hint="--onnx")
     graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(model, weights, set_, net)
     target = out or Path(f"{model.resolve().name if model.is_dir() else model.stem}.onnx")
     report = export(graph, tensors, target, classes=classes, force=force)

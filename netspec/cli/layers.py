@@ -13,7 +13,7 @@ from netspec.diagnostics.text import closest
 from netspec.layer import Layer, elsewhere, layers
 
 EXAMPLE = "Example: netspec layers conv"
-Name = Annotated[str | None, typer.Argument(metavar="[LAYER]", help="A layer, by its name here or elsewhere; all of them if left out.")]
+Name = Annotated[str | None, typer.Argument(metavar="LAYER", help="A layer, by its name here or elsewhere; all of them if left out.")]
 
 
 def command(name: Name = None, json: Json = False) -> None:
@@ -30,7 +30,7 @@ def command(name: Name = None, json: Json = False) -> None:
     if json:
         show_json(_data(known))
     else:
-        typer.echo(_page(known))
+        typer.echo((f"`{name}` is called `{known.name}` here\n\n" if name != known.name else "") + _page(known))
 
 
 def _catalogue() -> str:
@@ -48,8 +48,8 @@ def _first(known: Layer) -> str:
 def _page(known: Layer) -> str:
     lines = [line.removeprefix("    ") for line in known.doc.strip().splitlines()]
     names = f"\n\nElsewhere: {', '.join(known.elsewhere)}" if known.elsewhere else ""
-    inputs = "tensors..., " if known.is_merge else ""
-    return f"{known.name}({inputs}{known.signature})\n\n" + "\n".join(lines) + names
+    arguments = ", ".join(filter(None, ["tensors..." if known.is_merge else "", str(known.signature)]))
+    return f"{known.name}({arguments})\n\n" + "\n".join(lines) + names
 
 
 def _data(known: Layer) -> dict[str, object]:

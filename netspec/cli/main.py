@@ -59,7 +59,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _with_target(arguments: Sequence[str]) -> list[str]:
     """``--onnx NAME.onnx`` as ``--onnx --out NAME.onnx``: options with a value that may be left out are none of Typer's."""
-    found = list(arguments)
+    found = [part for a in arguments for part in (a.split("=", 1) if a.startswith("--onnx=") else [a])]
     for i in range(len(found) - 1, 0, -1):
         if found[i - 1] == "--onnx" and found[i].endswith(".onnx"):
             found.insert(i, "--out")

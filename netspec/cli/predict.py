@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from netspec.cli.options import Device, Json
-from netspec.cli.terminal import show_json
+from netspec.cli.terminal import console, show_json
 
 EXAMPLE = "Example: netspec predict runs/mnist_convnet-1 examples/mnist/digits"
 Model = Annotated[
@@ -20,8 +20,6 @@ Top = Annotated[int, typer.Option("--top", min=1, help="How many classes to name
 
 def command(model: Model, images: Files, top: Top = 3, json: Json = False, device: Device = "auto") -> None:
     """What a trained model sees in images: the likeliest classes, each with its probability."""
-    from rich.console import Console
-
     from netspec.predict import predict
     from netspec.report.tables import show_predictions
 
@@ -29,4 +27,4 @@ def command(model: Model, images: Files, top: Top = 3, json: Json = False, devic
     if json:
         show_json([p.model_dump(mode="json") for p in found])
     else:
-        show_predictions(Console(), found)
+        show_predictions(console(), found)

@@ -38,6 +38,13 @@ def colorful(stream: Any) -> bool:
     return bool(stream.isatty()) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+def console() -> Any:
+    """Where tables go: as wide as the terminal, or as wide as they are where another program reads them."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 10_000)
+
+
 def show_json(data: Any) -> None:
     """Data for programs on standard output."""
     print(json.dumps(data, indent=2, ensure_ascii=False))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from netspec.diagnostics.problem import Diagnostic, NetspecError, Problem, Related, Trail
 from netspec.source import Place
+
+LIMIT: Final = 100
 
 
 class Collector:
@@ -31,6 +34,11 @@ class Collector:
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """All of them, in the order of the text."""
         return tuple(sorted(self._found.values(), key=lambda d: d.place.span if d.place else (-1, -1)))
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is wrong that looking for more serves nobody."""
+        return len(self._found) >= LIMIT
 
     @property
     def failed(self) -> bool:

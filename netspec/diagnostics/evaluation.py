@@ -157,7 +157,7 @@ class TooManySteps(Problem):
         return f"this takes more than {self.limit:,} steps to work out"
 
     def help(self) -> str:
-        return "repeat less, or raise the limit, which is five steps for each node, with --max-nodes"
+        return "repeat less, or raise the limit, which is three steps for each node, with --max-nodes"
 
 
 @dataclass(frozen=True)

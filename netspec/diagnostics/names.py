@@ -98,13 +98,15 @@ class RecursiveBlock(Problem):
 
     name: str
     chain: tuple[str, ...]
+    what: str = "block"
     code = "N306"
 
     def message(self) -> str:
-        return f"block `{self.name}` uses itself: {' -> '.join(self.chain)}"
+        verb = "uses" if self.what == "block" else "is made from"
+        return f"{self.what} `{self.name}` {verb} itself: {' -> '.join(self.chain)}"
 
     def help(self) -> str:
-        return "write what repeats with repeat or for"
+        return "write what repeats with repeat or for" if self.what == "block" else "write one of them out, as net Name { … }"
 
 
 @dataclass(frozen=True)
@@ -292,6 +294,8 @@ class TooManyArguments(Problem):
     def help(self) -> str:
         if not self.signature:
             return f"write {self.owner}"
+        if self.owner == "input":
+            return "write one size, channels first, as input(3x224x224)"
         return f"its declaration is {self.owner}({self.signature})"
 
 

@@ -112,6 +112,11 @@ class NetspecError(Exception):
         self.diagnostics = tuple(diagnostics)
         super().__init__("; ".join(d.message for d in self.diagnostics if d.is_error))
 
+    def __str__(self) -> str:
+        from netspec.diagnostics.render import render
+
+        return render(self.diagnostics).rstrip()
+
     @property
     def exit(self) -> Exit:
         return next((d.problem.exit for d in self.diagnostics if d.is_error), Exit.SPEC)

@@ -59,6 +59,18 @@ class WrongRank(Problem):
         return self.hint
 
 
+def _more_padding(shapes: tuple[Shape, ...]) -> str | None:
+    """What to say where some branches are a few points smaller than the largest, as convolutions without padding make them."""
+    large = max(shapes, key=lambda s: elements(s[1:]))
+    small = [s for s in shapes if s[1:] != large[1:]]
+    short = {n - m for s in small for n, m in zip(large[1:], s[1:], strict=True)}
+    if len(short) != 1 or max(short) > 12 or max(short) % 2:
+        return None
+    more = max(short) // 2
+    where = f"{show(small[0])} is {2 * more} smaller on every axis"
+    return f"{where}: give a convolution on that branch padding={more}, or {more} more than it has"
+
+
 @dataclass(frozen=True)
 class MergeShapes(Problem):
     """The branches of a merge differ in shape."""
@@ -79,13 +91,13 @@ class MergeShapes(Problem):
             return f"make every branch give {show(first)}"
         narrow, wide = sorted((first, other), key=lambda s: s[0])
         if first[1:] == other[1:]:
-            which = "first" if narrow == first else "second" if len(self.shapes) == 2 else "narrower"
+            which = "narrower" if len(self.shapes) > 2 else "first" if narrow == first else "second"
             return f"project the {which} branch with conv({wide[0]}, 1){self._or_switch}"
         small, large = sorted((first, other), key=lambda s: elements(s[1:]))
         strides = {-(-a // b) for a, b in zip(large[1:], small[1:], strict=True)}
         if len(strides) == 1 and all(-(-a // max(strides)) == b for a, b in zip(large[1:], small[1:], strict=True)):
             return f"project the branch of {show(large)} with conv({small[0]}, 1, stride={strides.pop()}){self._or_switch}"
-        return "make height and width agree: check strides and paddings on every branch"
+        return _more_padding(self.shapes) or "make height and width agree: check strides and paddings on every branch"
 
     @property
     def _or_switch(self) -> str:
@@ -106,7 +118,9 @@ class ConcatShapes(Problem):
     def help(self) -> str:
         if len({len(s) for s in self.shapes}) > 1:
             return "bring every branch to the same number of axes, with flatten or global_avgpool"
-        return "give the branches equal strides and paddings, so that height and width agree"
+        if len(self.shapes[0]) == 1 or self.axis != 0:
+            return "bring every branch to equal sizes on the other axes"
+        return _more_padding(self.shapes) or "give the branches equal strides and paddings, so that height and width agree"
 
 
 @dataclass(frozen=True)
@@ -229,3 +243,23 @@ class WindowInPadding(Problem):
     def help(self) -> str:
         most = tuple(min(d, n) for d, n in zip(self.dilation, self.input[1:], strict=True))
         return f"make dilation at most {show(most)}, or leave out the padding"
+
+
+@dataclass(frozen=True)
+class HugeTensor(Problem):
+    """A tensor with more numbers than a 32-bit index counts."""
+
+    layer: str
+    what: str
+    count: int
+    code = "N212"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"{self.what} of `{self.layer}` has {self.count:,} numbers"
+
+    def notes(self) -> Iterable[str]:
+        yield f"in float32 that is {self.count * 4 / 1e9:,.1f} GB; beyond 2,147,483,647 numbers many operations and files fail"
+
+    def help(self) -> str:
+        return "make the tensor before it smaller, with a stride, a pooling or global_avgpool"

@@ -1,21 +1,25 @@
 """Normalisation layers."""
 
+from typing import Annotated
+
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.layer import Reject, layer
 from netspec.lowering import W, X, const, nn, op
 from netspec.shape import Shape
-from netspec.signature import Boolean, Positive, Share
+from netspec.signature import Boolean, Real, Share
+
+Small = Annotated[float, Real(0, 1, open_low=True)]
 
 
 @layer("BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "BatchNormalization", "batch_norm", "batchnorm", "batchNormalizationLayer")
-def bn(x: Shape, eps: Positive = 1e-5, momentum: Share = 0.1, affine: Boolean = True) -> Facts:
+def bn(x: Shape, eps: Small = 1e-5, momentum: Share = 0.1, affine: Boolean = True) -> Facts:
     """Batch normalisation of each channel (Ioffe and Szegedy, 2015): `y = (x - mean) / sqrt(var + eps) * weight + bias`.
 
     Mean and variance are the batch's while training, and the running ones otherwise; in a frozen region always the running ones.
 
     - `eps`: added to the variance
-    - `momentum`: how much of each batch's statistics goes into the running ones, as in PyTorch (Keras counts the rest: 0.99 there is 0.01 here)
+    - `momentum`: how much of each batch's statistics goes into the running ones, as in PyTorch (0.99 in Keras is 0.01 here)
     - `affine`: whether `weight` and `bias` are learned
 
     Weights: `weight`, `bias` (C); buffers: `running_mean`, `running_var` (C), `num_batches_tracked`.

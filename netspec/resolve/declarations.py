@@ -8,6 +8,7 @@ from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
+from netspec.limits import NESTING
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
 
@@ -28,14 +29,27 @@ class Declarations:
         net = self.nets[name]
         while isinstance(net, ast.NetAlias):
             place = Place(self.source, net.base_span)
-            if net in aliases or net.base not in self.nets:
+            if net in aliases:
+                self._report_circle(aliases[aliases.index(net) :], collector)
+                return None
+            if net.base not in self.nets:
                 known = tuple(n for n in self.nets if n != name)
                 if net.base not in self.missing:
                     collector.add(problems.UnknownNet(net.base, known, closest(net.base, known)), place)
                 return None
+            if len(aliases) == NESTING:
+                collector.add(problems.TooDeep(), Place(self.source, aliases[0].base_span))
+                return None
             aliases.append(net)
             net = self.nets[net.base]
         return net, tuple(aliases)
+
+    def _report_circle(self, circle: list[ast.NetAlias], collector: Collector) -> None:
+        """Nets each of which is another, round about: reported once, at the first of them in the text."""
+        first = min(range(len(circle)), key=lambda i: circle[i].base_span)
+        names = [net.name for net in circle[first:] + circle[:first]]
+        problem = problems.RecursiveBlock(names[0], (*names, names[0]), "net")
+        collector.add(problem, Place(self.source, circle[first].base_span))
 
 
 def declare(file: ast.File, collector: Collector) -> Declarations:

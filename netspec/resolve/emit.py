@@ -66,8 +66,11 @@ class Emitter:
         self.labels: dict[str, int] = {}
 
     def report(self, frame: Frame, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
+        """Put a problem where problems go. Raises :class:`Overflow` when there are too many to go on."""
         spots = tuple(Related(Place(frame.source, s), text) for s, text in (related or {}).items())
         self.collector.add(problem, Place(frame.source, span), spots, frame.trail)
+        if self.collector.full:
+            raise Overflow(0)
 
     def region(self, kind: Literal["net", "region", "block"], path: str, title: str, frame: Frame | None) -> int:
         """A new region inside the frame's, by number."""

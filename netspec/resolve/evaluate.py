@@ -67,7 +67,7 @@ class Evaluator:
             return Word(e.name)
         if self.scope.unsure:
             raise Failure(None, e.span)
-        raise Failure(problems.UnknownName(e.name, closest(e.name, [*self.scope.names(), *self.words])), e.span)
+        raise Failure(problems.UnknownName(e.name, closest(e.name, [*self.scope.names(), *self.words, "true", "false"])), e.span)
 
     def _name(self, e: ast.Name, depth: int) -> Any:
         found = self._lookup(e)

@@ -15,12 +15,14 @@ from netspec.resolve.arguments import Binder, Bound, Report, all_words
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.scope import Namespace, Scope
+from netspec.shape import show as show_shape
 from netspec.signature import REQUIRED, Anything, Parameter, Signature
 from netspec.source import Place, Span
 from netspec.syntax import ast
 from netspec.values import UNKNOWN, Tensor, kind, show
 
 DEPTH: Final = 64
+_MANY: Final = 8
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -67,8 +69,8 @@ class Expander:
             return UNKNOWN_TENSOR
         for statement in statements:
             self._count += 1
-            if self._count > self.emitter.max_nodes * 5:
-                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 5), statement.span)
+            if self._count > self.emitter.max_nodes * 3:
+                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 3), statement.span)
                 raise Overflow(0)
             if type(statement) is ast.Chain:
                 for position, step in enumerate(statement.steps):
@@ -250,6 +252,9 @@ class Expander:
         elif isinstance(problem, problems.DoesNotFit):
             problem = replace(problem, history=self.emitter.history(inputs[0][0]))
         related = {inputs[i][1]: text for i, text in texts.items() if i < len(inputs)}
+        if len(related) > _MANY:  # the first of each kind says it all
+            related = {span: text for text, span in {text: span for span, text in reversed(related.items())}.items()}
+            related = dict(sorted(related.items())[:_MANY])
         self.emitter.report(frame, problem, bound.spans.get(rejection.at or "", span), related)
 
     def _block(self, block: ast.Block, op: ast.UseOf, here: Here) -> Tensor | None:
@@ -344,7 +349,7 @@ class Expander:
         text = "".join(texts)
         if _NAME.fullmatch(text) and len(text) <= NAME_LENGTH:
             return text
-        frame.namespace.unsure = True
+        frame.namespace.unsure |= len(label.parts) > 1
         self.report(frame, problems.BadLabel(text[:80], _why_no_name(text)), label.span)
         return None
 
@@ -386,5 +391,6 @@ def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = Fa
 def _title(name: str, bound: Bound) -> str:
     """How a use of a block is named in notes and pictures: ``bottleneck(64, stride=2)``."""
     given = [(n, bound.arguments[n]) for n in bound.spans]
-    parts = [show(v) if i == 0 and not isinstance(v, Tensor) else f"{n}={show(v)}" for i, (n, v) in enumerate(given)]
+    texts = [(n, show_shape(v.shape) if isinstance(v, Tensor) else show(v)) for n, v in given]
+    parts = [text if i == 0 else f"{n}={text}" for i, (n, text) in enumerate(texts)]
     return f"{name}({', '.join(parts)})" if parts else name

@@ -15,6 +15,8 @@ from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.expand import Expander, block_signature
 from netspec.resolve.scope import Namespace, Scope
+from netspec.shape import elements
+from netspec.signature import MAX_WHOLE
 from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Tensor
@@ -33,12 +35,12 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
     expander = Expander(emitter, declarations.blocks, tuple(declarations.nets), declarations.missing)
     namespace = Namespace("")
     frame = Frame(declarations.source, Scope(namespace), namespace, emitter.region("net", "", name, None))
-    values = _values(net, aliases, given, frame, expander, collector)
-    if values is None or not expander.parameters(net.parameters, values, frame, None):
-        return None
-    settings = dict(frame.scope.variables)
     errors = collector.errors
     try:
+        values = _values(net, aliases, given, frame, expander, collector)
+        if values is None or not expander.parameters(net.parameters, values, frame, None):
+            return None
+        settings = dict(frame.scope.variables)
         flow = expander.body(net.body, frame, None)
     except Overflow as overflow:
         if overflow.nodes:
@@ -53,6 +55,7 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
     _report_unused(emitter.nodes, outputs, collector)
     if collector.errors > errors:
         return None
+    _report_huge(emitter.nodes, collector)
     return Graph(name, declarations.source, tuple(emitter.nodes), tuple(emitter.regions), outputs, settings, emitter.labels)
 
 
@@ -90,11 +93,21 @@ def _last(flow: Tensor | None, emitter: Emitter) -> tuple[Output, ...]:
     return (Output(named[-1] if named else "output", flow.node),)
 
 
+def _report_huge(nodes: list[Node], collector: Collector) -> None:
+    """Warn of tensors with more numbers than a 32-bit index counts: most kernels and file formats refuse them."""
+    for node in {id(n.facts): n for n in reversed(nodes)}.values():
+        weights = {name: elements(w.shape) for name, w in node.facts.weights.items()}
+        for name, count in ("output", elements(node.output)), *weights.items():
+            if count > MAX_WHOLE:
+                what = "the output" if name == "output" else f"`{name}`"
+                collector.add(problems.HugeTensor(node.layer, what, count), node.place, (), node.trail)
+
+
 def _report_unused(nodes: list[Node], outputs: tuple[Output, ...], collector: Collector) -> None:
     """A tensor that nothing uses is an error: it would be computed, learned and counted for nothing."""
     used = {i for n in nodes for i in n.inputs} | {o.node for o in outputs}
     for node in nodes:
-        if node.index not in used:
+        if node.index not in used and not collector.full:
             name = node.label or ("input" if node.role == "input" else node.layer)
             results = tuple(o.name for o in outputs if o.name != "output")
             collector.add(

@@ -148,7 +148,7 @@ class Steps:
 
     def _unknown(self, name: str, op: ast.UseOf, frame: Frame) -> None:
         expander = self.expander
-        if name in expander.missing or frame.scope.unsure:
+        if name in expander.missing or (frame.scope.unsure and op.arguments is None):
             expander.holes = True
             return
         span = op.reference.span
@@ -157,6 +157,9 @@ class Steps:
         ours = elsewhere().get(name.rpartition(".")[2].casefold())
         if name in expander.nets:
             expander.report(frame, problems.NotBuiltYet(f"using a net, as `{name}`, inside another is", "write the part as a block"), span)
+        elif name in layers():
+            problem = problems.NotAStep(name, "is a layer, and has no parts", "what a layer takes stands in parentheses")
+            expander.report(frame, problem, span)
         elif name in PLANNED_LAYERS:
             expander.report(frame, problems.NotBuiltYet(f"the layer `{name}` is", "`netspec layers` lists those that are"), span)
         elif ours is not None:

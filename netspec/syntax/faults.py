@@ -13,7 +13,8 @@ from netspec.source import Place, Source, Span
 BAD: Final = "BAD"
 MAX_ERRORS: Final = 20
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+_NEVER = re.compile(r"(?:[^\t\n -~]|[$&'?;@\\^`~])+")
+"""Characters that begin no token, and are part of none but strings and comments."""
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -74,7 +75,7 @@ class Faults:
             self._lost_bracket |= any(swallowed.count(a) != swallowed.count(b) for a, b in _PAIRS.items())
             return stop
         self._add(problems.BadCharacter(character), position, position + 1)
-        more = _NOT_ASCII.match(self.source.text, position + 1, end)
+        more = _NEVER.match(self.source.text, position + 1, end)
         return more.end() if more else position + 1
 
     def _end_of_line(self, position: int) -> int:

@@ -35,7 +35,7 @@ def load_run(path: Path) -> Run:
     try:
         graph = load(folder.spec, net=record.net, settings=record.settings)
     except NetspecError as error:
-        raise failure(CannotRebuild(str(folder.spec), str(error))) from error
+        raise failure(CannotRebuild(str(folder.spec), error.args[0])) from error
     if spec_digest(graph) != record.spec_sha256 or graph.parameters != record.parameters:
         raise failure(CannotRebuild(str(folder.spec), "it has been changed since"))
     return Run(folder, record, graph)

@@ -34,6 +34,7 @@ from netspec.train.folder import RunFolder, discard_if_unused, last_folder, lock
 from netspec.train.keeping import Keeper
 from netspec.train.loop import Training
 from netspec.train.measure import measure
+from netspec.train.notes import notes
 from netspec.train.optimise import make_optimizer
 from netspec.train.resuming import check_same_data, check_same_run, machine_differences, spec_digest
 from netspec.train.settings import lonely_batch_norm, section_values, train_settings
@@ -140,6 +141,8 @@ def _run(job: _Job, splits: Splits, folder: RunFolder, record: RunRecord) -> Run
     keeper.update(status="running")
     folder.write(folder.spec, job.graph.source.text.encode())
     show_header(job.reporter, folder.path, keeper.record)
+    for note in notes(job.graph, splits):
+        job.reporter.line(f"note: {note}", "dim")
     with seeded(job.settings.seed, job.device), stop_requests() as request:
         training = _training(job, splits, keeper, request)
         try:

@@ -2,6 +2,101 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, problems
+from netspec.diagnostics import Problem, arrays, data, drawing, models, names, reading, running, usage
 
-EXAMPLES: dict[str, Problem] = {}
+_OF_SPECS: tuple[Problem, ...] = (
+    reading.SpecMissing("lenet.net", ("lenet5.net",)),
+    reading.SpecIsFolder("specs", ("alexnet.net", "lenet5.net", "vgg16.net")),
+    reading.SpecUnreadable("secret.net", "Permission denied"),
+    reading.NotUtf8("digits.net", 0, "UTF-16"),
+    reading.SpecTooLarge("generated.net", 1_048_576, 262_144),
+    usage.UnknownLayer("cnov", "conv"),
+    usage.NoSuchCode("N999"),
+    usage.NoSuchTemplate("resnet19", ("alexnet", "lenet5", "resnet18"), "resnet18"),
+    usage.NotASpecName("pets.txt"),
+    usage.AlreadyThere("pets.net"),
+    usage.SystemRefused("nowhere/pets.net", "No such file or directory"),
+    names.UnknownParameter("clases", "LeNet5", ("classes",), "classes"),
+)
+_OF_DATA: tuple[Problem, ...] = (
+    data.NoSuchData("data/pets"),
+    data.UnknownDataFile("pets.zip"),
+    data.NoImages("data/pets"),
+    data.EmptyClasses("data/pets/train", ("hamster",)),
+    data.TooFewClasses("data/pets", ("cat",)),
+    data.ImagesBesideClasses("data/pets/train", ("IMG_0001.jpg", "IMG_0002.jpg")),
+    data.NoClassFolders("data/pets", ("cat1.jpg", "cat2.jpg", "dog1.jpg")),
+    data.ClassesDiffer("val", ("hamster",), ("hamsters",)),
+    data.ClassTwins((("Cat", "cat"),)),
+    data.ClassCount(10, ("cat", "dog", "hamster")),
+    data.BadImages((("data/pets/cat/12.jpg", "image file is truncated"), ("data/pets/dog/3.png", "it is empty"))),
+    arrays.BrokenArrays("digits.npz", "File is not a zip file"),
+    arrays.MissingArrays("digits.npz", ("x_train", "y_train"), ("images", "labels")),
+    arrays.WrongArray("digits.npz", "x_train", "float64 of shape 60000x784", "uint8 of shape Nx28x28 or Nx28x28x1, the input of the net"),
+    arrays.WrongLabels("y_train", "has the label 10, and the classes are numbered 0 to 9"),
+    data.TwoValidations("data/pets", ("val", "validation")),
+    data.NotAnImageNet("Pair", "it has 2 inputs", "training on images takes a net with one input"),
+    data.NoSuchSplit("data/pets", "test", ("train", "val")),
+    arrays.DataTooLarge("scans.npz", 48_000_000_000, 16_000_000_000),
+    data.LeftOut("data/pets", ("labels.csv", "cat/notes.txt")),
+    data.Leak("train", "val", ("cat/12.jpg", "dog/3.jpg")),
+    data.TwoLabels((("cat/12.jpg", "dog/7.jpg"),)),
+    data.ClassNameNotText("data/pets", "caf\udce9"),
+)
+_OF_RUNS: tuple[Problem, ...] = (
+    running.RunExists("runs/pets", "exists and is not empty"),
+    running.NothingToResume("runs/pets"),
+    running.RunLocked("runs/pets", "process 4711 since 2026-03-01 09:30:00 UTC"),
+    running.BrokenRun("runs/pets", "no epoch was complete, so it holds no weights"),
+    running.RunChanged("runs/pets", ("train.epochs was 30, and is 50", "train.optimizer.settings.lr was 0.001, and is 0.01")),
+    running.DataChanged("data/pets", ("train had 2,000 images, and has 2,050", "class hamster is new")),
+    running.CannotUseFolder("/mnt/runs/pets", "Read-only file system"),
+    running.DiskTooSmall("runs/VGG16-1", 1_660_000_000, 420_000_000),
+    running.NoSuchDevice("cuda", ("cpu",)),
+    running.NothingToTrain("CatsDogs", 14_714_688),
+    running.LossDoesNotFit("binary_cross_entropy", 10, None),
+    running.NesterovNeedsMomentum(),
+    running.OneValuePerChannel("head.1", 1),
+    running.CannotRebuild("runs/pets/spec.net", "it has been changed since"),
+    running.NotNetspecModel("pets.pt", "it is neither the folder of a run nor an .onnx file"),
+    running.LabelCount("pets.onnx", 2, 3),
+    running.LossNotFinite("the loss", 1, 37, None),
+    running.OutputNotFinite("cat/12.jpg"),
+    usage.MissingLibrary("onnxruntime"),
+)
+_OF_MODELS: tuple[Problem, ...] = (
+    models.CannotRead("resnet50.safetensors", "No such file or directory"),
+    models.UnknownWeightsFormat("resnet50.pth", "HTML"),
+    models.BrokenFile("resnet50.safetensors", "it is 4,096 bytes long, and its header says 102,449,056"),
+    models.NotTensorsAlone("resnet50.pth", "torchvision.models.resnet.ResNet"),
+    models.ChecksumMismatch("runs/pets/best.safetensors"),
+    models.WeightsDoNotFit(
+        "resnet50.safetensors",
+        missing=(("layer4.2.conv3.weight", "resnet50.net:9:14"),),
+        unexpected=("head.weight", "head.bias"),
+        wrong=(models.WrongTensor("fc.weight", "1000x2048", "5x2048", "resnet50.net:26:38"),),
+    ),
+    models.FileTooLarge("archive.safetensors", 5_368_709_120, 246_824),
+    models.CannotWrite("digits.onnx", "No space left on device", 419_430),
+    models.TargetExists("digits.onnx"),
+    models.TargetNotAFile("digits.onnx", "a symbolic link"),
+    models.ModelTooLarge(2_400_000_000, 1_900_000_000),
+    models.NotAnOnnxModel("digits.onnx", "it is larger than 2 GiB"),
+    models.WeightsElsewhere("digits.onnx", "conv1.weight"),
+    models.NoCudaProvider("onnxruntime was built without it"),
+    models.WrongInput("image", "float32 of shape 1x3x28x28", (1, 28, 28)),
+    models.WrongInputCount(1, ("left", "right")),
+    models.ExportDisagrees("logits", 7, "all", 0.013, 2),
+    models.NotFinite("logits"),
+)
+_OF_DIAGRAMS: tuple[Problem, ...] = (
+    drawing.TooLargeToDraw("ResNet152", 1_034, 600, ("layer1", "layer2", "layer3", "layer4")),
+    drawing.UnknownPart("layr1", "ResNet50", "layer1", ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")),
+    drawing.UnknownPicture("resnet50.jpeg", ("svg", "png", "pdf", "dot")),
+    drawing.GraphvizMissing("No module named 'pygraphviz'", "resnet50.dot"),
+    drawing.DrawingTimedOut("ResNet152", 60, 540, "resnet152.dot"),
+    drawing.DrawingFailed("ResNet152", "out of memory", "resnet152.dot"),
+    drawing.TooLongForPixels("ResNet152"),
+)
+
+EXAMPLES: dict[str, Problem] = {p.code: p for p in (*_OF_SPECS, *_OF_DATA, *_OF_RUNS, *_OF_MODELS, *_OF_DIAGRAMS)}

@@ -53,7 +53,8 @@ def test_snippet(path: Path) -> None:
     ],
 )  # fmt: skip
 def test_statement_that_is_not_built_is_one_error(statement: str, what: str) -> None:
-    text = f"net Other {{ image: input(3x8x8)\n stem: relu }}\nnet This {{\nimage: input(3x8x8)\n{statement}\nconv(4, 3)\nflatten -> linear(2)\n}}"
+    other = "net Other { image: input(3x8x8)\n stem: relu }"
+    text = f"{other}\nnet This {{\nimage: input(3x8x8)\n{statement}\nconv(4, 3)\nflatten -> linear(2)\n}}"
     (found,) = diagnose(Source("a.net", text))
     assert (found.code, found.message.startswith(what)) == ("N900", True)
     assert found.place is not None

@@ -127,4 +127,3 @@ def figures(parameters: int, trainable: int, macs: int) -> str:
     """``25,557,032 parameters · 4.089 GMACs``"""
     learned = f" ({trainable:,} trainable)" if trainable != parameters else ""
     return f"{plural(parameters, 'parameter')}{learned} · {magnitude(macs, 'MACs')}"
-
