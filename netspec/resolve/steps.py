@@ -98,7 +98,7 @@ class Steps:
             expander.report(frame, problems.NotAStep("preprocess", "is a region", "write preprocess { scale(1/255) }"), op.span)
             return here.flow
         if here.flow is None or frame.region != 0 or (here.flow.node >= 0 and expander.emitter.nodes[here.flow.node].role == "layer"):
-            problem = problems.NotAStep("preprocess", "stands right behind an input", "move it there: it works on the raw image")
+            problem = problems.NotAStep("preprocess", "has to stand right behind an input", "move it there: it works on the raw image")
             expander.report(frame, problem, op.span)
             return UNKNOWN_TENSOR
         namespace = Namespace(here.label or self._free_path(frame), frame.namespace)

@@ -112,7 +112,7 @@ def test_layers(capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
     assert run(["layers", "conv"]) == 0
     golden("cli/layers-conv.txt", capsys.readouterr().out)
     assert run(["layers", "Conv2D"]) == 0
-    assert capsys.readouterr().out.startswith("conv(channels, kernel")
+    assert capsys.readouterr().out.startswith("`Conv2D` is called `conv` here\n\nconv(channels, kernel")
     assert run(["layers", "conv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["arguments"][0]["name"] == "channels"
     assert run(["layers", "cnov"]) == 2

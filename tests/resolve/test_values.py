@@ -148,7 +148,7 @@ def test_parameters_as_values_and_as_text() -> None:
     (second,) = compile_source(source, settings={"classes": "2 + 3", "widths": "[1, 2, 3]", "wide": "true"})
     assert [n.output for n in first.layers] == [n.output for n in second.layers]
     assert dict(first.settings) == {"classes": 5, "widths": (1, 2, 3), "wide": True, "how": "same"}
-    assert first.expectations is None
+    assert first.expectations == 0
 
 
 def test_official_sizes_by_setting() -> None:
@@ -270,3 +270,8 @@ def test_expectations_of_another_net() -> None:
     with pytest.raises(NetspecError, match="expected output = 11, and it is 10"):
         compile_source(Source("a.net", text), every=True)
     assert compile_source(Source("a.net", text))[0].expectations == 1
+
+
+def test_expectations_hold_for_a_net_as_it_is_written() -> None:
+    assert load(SPECS / "lenet5.net").expectations == 2
+    assert load(SPECS / "lenet5.net", classes=5).expectations is None
