@@ -13,8 +13,9 @@ from netspec.resolve.arguments import Binder
 from netspec.resolve.declarations import Declarations
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator
-from netspec.resolve.expand import Expander, block_signature
+from netspec.resolve.expand import Expander
 from netspec.resolve.scope import Namespace, Scope
+from netspec.resolve.uses import block_signature
 from netspec.shape import elements
 from netspec.signature import MAX_WHOLE
 from netspec.source import Place
@@ -48,7 +49,7 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
         return None
     if collector.errors > errors or expander.holes:
         return None
-    outputs = tuple(expander.steps.outputs) or _last(flow, emitter)
+    outputs = tuple(expander.outputs) or _last(flow, emitter)
     if not any(n.role == "input" for n in emitter.nodes):
         collector.add(problems.NoInput(name), Place(declarations.source, net.name_span))
         return None

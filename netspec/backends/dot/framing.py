@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Final
 
 from netspec.backends.dot import words
 from netspec.backends.dot.grouping import Group
+from netspec.backends.dot.naming import name_in
 from netspec.backends.dot.picture import Box, Cluster
 from netspec.backends.dot.select import Selection
 from netspec.graph import Region
-
-_COLUMN: Final = 12
-"""About half the letters that fit under a box of several side by side, with the space between them."""
 
 
 @dataclass
@@ -22,7 +19,7 @@ class Frames:
     """Boxes in their frames.
 
     No frame stands around a single box, nor around a plain branch of a merge; one always does around what is preprocessed
-    and around a run of equal blocks that is drawn once.
+    and around a run of equal blocks that is drawn once. What no frame says, the names in the boxes do.
     """
 
     selection: Selection
@@ -39,7 +36,7 @@ class Frames:
         placed = {0}
         for group in self.groups:
             here = self._around(group.region)
-            self.inside.setdefault(here, []).append(group.box(self.selection.graph.nodes, self._is_frozen(here)))
+            self.inside.setdefault(here, []).append(self._box(group, here))
             while here not in placed:
                 placed.add(here)
                 outer = self._around(self.regions[here].parent)
@@ -47,13 +44,29 @@ class Frames:
                 here = outer
         return self._assembled(0)
 
+    def _box(self, group: Group, frame: int) -> Box:
+        around = self.regions[frame].path if frame else self.selection.only or ""
+        return group.box(self.selection.graph.nodes, name_in(around, group, self._alone(group, frame)), self._is_frozen(frame))
+
+    def _alone(self, group: Group, frame: int) -> str | None:
+        """The path of the outermost region in a frame that holds this box alone."""
+        found, here = None, group.region
+        while here != frame and here > 0:
+            start, end = self._spans[here]
+            if end - start > 1:
+                break
+            found, here = self.regions[here].path, self.regions[here].parent
+        return found
+
     def _assembled(self, region: int) -> tuple[Box | Cluster, ...]:
         return tuple(self._cluster(c) if isinstance(c, int) else c for c in self.inside.get(region, []))
 
     def _cluster(self, region: int) -> Cluster:
         outer = self._around(self.regions[region].parent)
-        says_frozen = self._is_frozen(region) and not self._is_frozen(outer)
-        return Cluster(f"cluster_{region:04d}", tuple(self._title(region, says_frozen)), self._assembled(region), self._is_frozen(region))
+        name, lines = self._title(region)
+        if self._is_frozen(region) and not self._is_frozen(outer):
+            lines = [*lines, "❄ frozen"]
+        return Cluster(f"cluster_{region:04d}", name, tuple(lines), self._assembled(region), self._is_frozen(region))
 
     def _around(self, region: int) -> int:
         """The frame that a region's boxes stand in, 0 for the page."""
@@ -81,6 +94,9 @@ class Frames:
 
     def _is_branch(self, groups: list[Group]) -> bool:
         """Whether a region is a plain way into a merge around it: all of its boxes in one line."""
+        import os
+        if os.environ.get("FR") and len(groups) >= int(os.environ["FR"]):
+            return False
         nodes = self.selection.graph.nodes
         for before, after in pairwise(groups):
             if after.head.inputs != (before.last.index,):
@@ -100,25 +116,14 @@ class Frames:
             starts[parent], ends[parent] = min(starts[parent], starts[index]), max(ends[parent], ends[index])
         return [(s, max(s, e)) for s, e in zip(starts, ends, strict=True)]
 
-    def _title(self, index: int, says_frozen: bool) -> list[str]:
+    def _title(self, index: int) -> tuple[str, list[str]]:
         """``layer1.0`` and below it ``bottleneck(64, stride=2)``; ``3 × layer1.1–3`` for a run."""
         region = self.regions[index]
         times, last = self.selection.times.get(index, (1, index))
-        name = words.cut(region.path) if times == 1 else words.cut(f"{times} × {_range(region.path, self.regions[last].path)}")
-        width = self._width(index)
-        use = words.broken(region.title, width) if region.kind == "block" else []
-        lines = [name, *use]
+        use = words.broken(region.title) if region.kind == "block" else []
         if use and region.path.isdecimal() and times == 1:
-            lines = use  # a bare number tells nobody anything
-        elif len(use) == 1 and len(name) + len(use[0]) + 3 <= width:
-            lines = [f"{name}   {use[0]}"]
-        return [*lines, "❄ frozen"] if says_frozen else lines
-
-    def _width(self, region: int) -> int:
-        """How many letters of a title fit beside an arrow in the middle: it depends on how many boxes stand side by side."""
-        groups = self.groups[slice(*self._spans[region])]
-        columns = max(sum(i >= groups[0].head.index for i in g.head.inputs) for g in groups)
-        return words.TITLE if columns < 3 else _COLUMN * columns
+            return use[0], use[1:]  # a bare number tells nobody anything
+        return words.cut(region.path if times == 1 else f"{times} × {_range(region.path, self.regions[last].path)}"), use
 
 
 def _range(first: str, last: str) -> str:

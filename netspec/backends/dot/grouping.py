@@ -21,11 +21,12 @@ _ROW: Final = 4
 
 @dataclass
 class Group:
-    """Nodes that share a box. ``times`` boxes in a row are equal to it."""
+    """Nodes that share a box. ``times`` boxes in a row are equal to it, up to the one ``through``."""
 
     nodes: list[Node]
     family: str
     times: int = 1
+    through: Group | None = None
 
     @property
     def id(self) -> str:
@@ -48,22 +49,22 @@ class Group:
         if self.family == "input":
             return "input"
         if self.family == "merge":
-            return "sign" if words.symbol(self.head) else "bar"
+            return "sign" if words.symbol(self.head) and self.head.label is None else "bar"
         return "pill" if self.family in _SMALL else "box"
 
     def keeps(self, shape: Shape) -> bool:
         """Whether it is one of those that need not say what they give: small layers and merges that leave a shape as it is."""
         return (self.family in _SMALL or self.form == "sign") and all(n.output == shape for n in self.nodes)
 
-    def box(self, nodes: Sequence[Node], framed_frozen: bool) -> Box:
-        """As it is drawn; a frozen one says so where no frame around it does."""
+    def box(self, nodes: Sequence[Node], name: str, framed_frozen: bool) -> Box:
+        """As it is drawn, under this name; a frozen one says so where no frame around it does."""
         lines = self._lines(nodes)
         if self.times > 1:
             lines[0] = f"{self.times} ×   {lines[0]}"
         if self.head.frozen and not framed_frozen:
             lines.append("❄ frozen")
         tooltip = "\n".join(words.full(n) for n in self.nodes)
-        return Box(self.id, tuple(lines), self.family, self.form, self.head.frozen, tooltip)
+        return Box(self.id, tuple(lines), self.family, self.form, self.head.frozen, tooltip, name)
 
     def _lines(self, nodes: Sequence[Node]) -> list[str]:
         if self.family == "input":
@@ -140,7 +141,7 @@ class Grouping:
         if len(row) < _ROW:
             return row
         first = row[0]
-        first.times = len(row)
+        first.times, first.through = len(row), row[-1]
         for other in row[1:]:
             for node, equal in zip(other.nodes, first.nodes, strict=True):
                 self.of[node.index] = first

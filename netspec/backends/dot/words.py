@@ -14,8 +14,8 @@ from netspec.values import show
 
 LINE: Final = 44
 """Longer lines are cut."""
-TITLE: Final = 15
-"""Longer titles are broken: about as many letters fit under half a box."""
+TITLE: Final = 28
+"""Longer titles are broken, into lines of about one length."""
 
 _SYMBOLS: Final = {"add": "+", "multiply": "×"}
 _UNTOLD: Final = frozenset({"padding", "output_padding", "bias", "eps", "momentum", "affine", "ceil_mode", "count_include_pad"})
@@ -105,15 +105,21 @@ def cut(text: str, length: int = LINE) -> str:
     return safe if len(safe) <= length else safe[: length - 1] + "…"
 
 
-def broken(text: str, width: int = TITLE, lines: int = 5) -> list[str]:
-    """The text in at most ``lines`` lines, broken after commas and spaces where it can be."""
+def broken(text: str, lines: int = 5) -> list[str]:
+    """The text in as few lines as it takes, ``lines`` at most, broken after spaces where it can be; the lines are about equally long."""
+    safe = cut(text, TITLE * lines)
+    fewest = len(_filled(safe, TITLE))
+    return next(found for width in range(1, TITLE + 1) if len(found := _filled(safe, width)) <= fewest)
+
+
+def _filled(text: str, width: int) -> list[str]:
+    """Lines of ``width`` letters at most."""
     found: list[str] = []
-    rest = cut(text, width * lines)
-    while len(rest) > width:
-        end = rest.rfind(" ", 1, width) + 1 or width
-        found.append(rest[:end].rstrip())
-        rest = rest[end:]
-    return [*found, rest] if rest else found
+    while len(text) > width:
+        end = text.rfind(" ", 1, width + 1) + 1 or width
+        found.append(text[:end].rstrip())
+        text = text[end:]
+    return [*found, text]
 
 
 def full(node: Node) -> str:

@@ -1,0 +1,213 @@
+"""The uses of layers, merges and blocks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from netspec.diagnostics import Trail, problems
+from netspec.layer import Layer, Reject, layers
+from netspec.resolve.arguments import Binder, Bound, all_words
+from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
+from netspec.resolve.evaluate import Evaluator
+from netspec.resolve.scope import Namespace, Scope
+from netspec.resolve.walk import Here, Walker
+from netspec.shape import show as show_shape
+from netspec.signature import REQUIRED, Anything, Parameter, Signature
+from netspec.source import Place, Span
+from netspec.syntax import ast
+from netspec.values import Tensor, show
+
+_MANY: Final = 8
+Step = Callable[[ast.UseOf, Here], Tensor | None]
+
+
+class User(Walker):
+    """Uses layers and the file's blocks. ``missing`` are names that errors, or unbuilt parts, would have defined."""
+
+    def __init__(self, emitter: Emitter, blocks: Mapping[str, ast.Block], missing: frozenset[str]) -> None:
+        super().__init__(emitter)
+        self.blocks = blocks
+        self.missing = missing
+
+    @abstractmethod
+    def special(self, name: str) -> Step | None:
+        """What a word with a meaning of its own does."""
+
+    @abstractmethod
+    def tensor(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        """A tensor's name at the beginning of a chain, or a name that means nothing."""
+
+    def use(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        if type(op.reference) is not ast.Name or op.reference.name in self.missing:
+            return self.tensor(op, here)
+        name = op.reference.name
+        if (known := layers().get(name)) is not None:
+            return self._layer(known, op, here)
+        if (step := self.special(name)) is not None:
+            return step(op, here)
+        if name in self.blocks:
+            return self._block(self.blocks[name], op, here)
+        return self.tensor(op, here)
+
+    def _layer(self, layer: Layer, op: ast.UseOf, here: Here) -> Tensor | None:
+        if op.body is not None:
+            if layer.is_merge:
+                return self.merge(layer, op, op.body, here)
+            self.report(here.frame, problems.NoBody(layer.name), op.body.span)
+            return self.labelled(here, UNKNOWN_TENSOR)
+        if here.flow is None:
+            self.report(here.frame, problems.NothingFlows(layer.name), op.span)
+            return self.labelled(here, UNKNOWN_TENSOR)
+        bound = self.bind(layer.name, layer.signature, op.arguments, op.span, here)
+        if bound is None:
+            here.frame.namespace.number()
+            return self.labelled(here, UNKNOWN_TENSOR)
+        inputs = [here.flow, *(t for t, _ in bound.tensors)]
+        try:
+            tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span)
+        except Reject as rejection:
+            span = op.reference.span if layer.is_merge else op.span
+            self._rejected(rejection, here.frame, span, bound, [(here.flow, op.reference.span), *bound.tensors], flow=True)
+            tensor = UNKNOWN_TENSOR
+        if here.frame.role == "preprocess" and tensor.node >= 0 and self.emitter.nodes[tensor.node].facts.weights:
+            self.report(
+                here.frame,
+                problems.NotAStep(layer.name, "has weights, and cannot be part of preprocess", "put it behind the region"),
+                op.span,
+            )
+        return self.labelled(here, tensor)
+
+    def merge(self, layer: Layer, op: ast.UseOf, body: ast.Body, here: Here, identity: bool = False) -> Tensor | None:
+        """A merge of branches, of the tensors in its arguments, and with ``identity`` of what flows in."""
+        span = op.reference.span
+        bound = self.bind(layer.name, layer.signature, op.arguments, op.span, here)
+        inner = self.place(here) if here.label is not None else here.frame
+        given: list[tuple[Tensor | None, Span]] = [(here.flow, span)] if identity else []
+        for branch in body.branches or (ast.Branch(body.statements, body.span),):
+            given.append((self.statements(branch.statements, inner.child(), here.flow), _branch_span(branch)))
+        given += bound.tensors if bound else []
+        if any(tensor is None for tensor, _ in given):
+            self.report(here.frame, problems.NothingFlows(layer.name), span)
+            bound = None
+        if bound is None:
+            return self.labelled(here, UNKNOWN_TENSOR, inner.namespace)
+        inputs = [tensor for tensor, _ in given if tensor is not None]
+        try:
+            tensor = self.emitter.layer(inner, layer, None, inputs, bound.arguments, span)
+        except Reject as rejection:
+            switch = next(filter(None, map(_switch, body.branches)), None)
+            self._rejected(rejection, here.frame, span, bound, given, flow=identity, switch=switch)
+            tensor = UNKNOWN_TENSOR
+        return self.labelled(here, tensor, inner.namespace)
+
+    def _rejected(
+        self,
+        rejection: Reject,
+        frame: Frame,
+        span: Span,
+        bound: Bound,
+        inputs: Sequence[tuple[Tensor | None, Span]],
+        flow: bool = False,
+        switch: str | None = None,
+    ) -> None:
+        """Report a layer's broken rule: at the argument it names, or at the layer; and beside it what it says of single inputs.
+
+        With ``flow`` the first input is the tensor that flows in; ``switch`` is a parameter that would put a layer on an empty branch.
+        """
+        texts = dict(rejection.inputs)
+        if flow and 0 in texts:
+            texts[0] = texts[0].replace("gives", "what flows in is", 1)
+        problem = rejection.problem
+        if isinstance(problem, problems.MergeShapes):
+            problem = replace(problem, switch=switch)
+        elif isinstance(problem, problems.DoesNotFit):
+            problem = replace(problem, history=self.emitter.history(inputs[0][0]))
+        related = {inputs[i][1]: text for i, text in texts.items() if i < len(inputs)}
+        if len(related) > _MANY:  # the first of each kind says it all
+            related = {span: text for text, span in {text: span for span, text in reversed(related.items())}.items()}
+            related = dict(sorted(related.items())[:_MANY])
+        self.emitter.report(frame, problem, bound.spans.get(rejection.at or "", span), related)
+
+    def _block(self, block: ast.Block, op: ast.UseOf, here: Here) -> Tensor | None:
+        """A use of a block: a region of its own, under its label or its number, with new weights."""
+        frame = here.frame
+        number = frame.namespace.number()
+        bound = self.bind(block.name, block_signature(block.parameters), op.arguments, op.span, here, words=True)
+        if op.body is not None:
+            self.report(frame, problems.NoBody(block.name), op.body.span)
+            bound = None
+        if block.name in frame.blocks:
+            chain = (*frame.blocks[frame.blocks.index(block.name) :], block.name)
+            self.report(frame, problems.RecursiveBlock(block.name, chain), op.span)
+            bound = None
+        if bound is None:
+            return self.labelled(here, UNKNOWN_TENSOR)
+        namespace = Namespace(frame.namespace.join(str(number) if here.label is None else here.label))
+        title = _title(block.name, bound)
+        inner = frame.child(
+            namespace=namespace,
+            scope=Scope(namespace),
+            region=self.emitter.region("block", namespace.path, title, frame),
+            trail=Trail(title, Place(frame.source, op.span), frame.trail),
+            blocks=(*frame.blocks, block.name),
+            in_loop=False,
+        )
+        given = {name: bound.arguments[name] for name in bound.spans}
+        if not self.parameters(block.parameters, given, inner, here.flow):
+            return self.labelled(here, UNKNOWN_TENSOR, namespace)
+        tensor = self.body(block.body, inner, here.flow) or UNKNOWN_TENSOR
+        self.emitter.mark(namespace.path, tensor)
+        return self.labelled(here, tensor, namespace)
+
+    def parameters(self, parameters: Sequence[ast.Parameter], given: Mapping[str, Any], frame: Frame, flow: Tensor | None) -> bool:
+        """Put values of parameters into the scope: those given, and defaults, which may use the ones before them."""
+        for parameter in parameters:
+            value = given.get(parameter.name, UNKNOWN_TENSOR)
+            if parameter.name not in given and parameter.default is not None:
+                value = self.value(parameter.default, frame, flow, words=True)
+                if value is UNKNOWN_TENSOR:
+                    return False
+            frame.scope.variables[parameter.name] = value
+        return True
+
+    def bind(
+        self, owner: str, signature: Signature, call: ast.Arguments | None, span: Span, here: Here, words: bool = False
+    ) -> Bound | None:
+        """Match a call with a declaration; ``None`` after reports."""
+        binder = Binder(owner, Evaluator(here.frame.scope, here.flow), self.reporter(here.frame))
+        if words:
+            binder.passed_on = all_words()
+        return binder.bind(signature, call, span)
+
+
+def _branch_span(branch: ast.Branch) -> Span:
+    """What to point at in a branch: its statements, or the bar of an empty one."""
+    if not branch.statements:
+        return Span(branch.span.start, branch.span.start + 1)
+    return Span(branch.statements[0].span.start, branch.statements[-1].span.end)
+
+
+def _switch(branch: ast.Branch) -> str | None:
+    """The parameter that decides whether there is anything in a branch: `project` in `| if project { … }`."""
+    only = branch.statements[0] if len(branch.statements) == 1 else None
+    first = only.steps[0].operation if isinstance(only, ast.Chain) and len(only.steps) == 1 else None
+    if isinstance(first, ast.If) and first.otherwise is None and isinstance(first.condition, ast.Name):
+        return first.condition.name
+    return None
+
+
+def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = False) -> Signature:
+    """A block's or net's parameters as a signature. Defaults stay with the block, where they are evaluated."""
+    found = (Parameter(p.name, Anything(), None if p.default is not None or all_optional else REQUIRED, True, True) for p in parameters)
+    return Signature(1, False, tuple(found))
+
+
+def _title(name: str, bound: Bound) -> str:
+    """How a use of a block is named in notes and pictures: ``bottleneck(64, stride=2)``."""
+    given = [(n, bound.arguments[n]) for n in bound.spans]
+    texts = [(n, show_shape(v.shape) if isinstance(v, Tensor) else show(v)) for n, v in given]
+    parts = [text if i == 0 else f"{n}={text}" for i, (n, text) in enumerate(texts)]
+    return f"{name}({', '.join(parts)})" if parts else name

@@ -1,0 +1,211 @@
+"""Statements one after the other: chains, regions, conditions and loops. What a step uses is the next file's business."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from netspec.diagnostics import Problem, problems
+from netspec.diagnostics.text import escape
+from netspec.limits import NAME_LENGTH
+from netspec.resolve.arguments import Report, all_words
+from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
+from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.resolve.scope import Namespace
+from netspec.source import Span
+from netspec.syntax import ast
+from netspec.values import UNKNOWN, Tensor, kind, show
+
+DEPTH: Final = 64
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(slots=True)
+class Here:
+    """Where a step stands: its frame, what flows in, its label, and its position in the chain."""
+
+    frame: Frame
+    flow: Tensor | None
+    label: str | None = None
+    label_span: Span | None = None
+    position: int = 0
+
+
+class Walker(ABC):
+    """Walks through the statements of one net and writes it out."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
+        self.holes = False
+        """Whether something of this net could not be read."""
+        self._count = 0
+
+    @abstractmethod
+    def use(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        """Do what a step names: use a layer, a block, a tensor, or one of the words with a meaning of their own."""
+
+    def body(self, body: ast.Body, frame: Frame, flow: Tensor | None) -> Tensor | None:
+        """Run what is between braces; gives what flows out of it."""
+        if body.branches:
+            problem = problems.NotAStep("|", "begins a branch, and branches need a merge", "write add { | a | b }, or concat { | a | b }")
+            self.report(frame, problem, Span(body.branches[0].span.start, body.branches[0].span.start + 1))
+            return UNKNOWN_TENSOR
+        return self.statements(body.statements, frame, flow)
+
+    def statements(self, statements: Sequence[ast.Statement], frame: Frame, flow: Tensor | None) -> Tensor | None:
+        """Run statements one after the other; gives what flows out of the last."""
+        if frame.depth > DEPTH and statements:
+            self.report(frame, problems.TooDeep(), statements[0].span)
+            return UNKNOWN_TENSOR
+        for statement in statements:
+            self._count += 1
+            if self._count > self.emitter.max_nodes * 3:
+                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 3), statement.span)
+                raise Overflow(0)
+            if type(statement) is ast.Chain:
+                for position, step in enumerate(statement.steps):
+                    flow = self._step(step, frame, flow, position)
+            elif type(statement) is ast.Let:
+                value = self.value(statement.value, frame, flow)
+                frame.scope.variables[statement.name] = UNKNOWN if value is UNKNOWN_TENSOR else value
+            else:
+                assert type(statement) is ast.Hole
+                self.holes = True
+                frame.scope.variables.update(dict.fromkeys(statement.names, UNKNOWN))
+                flow = UNKNOWN_TENSOR
+        return flow
+
+    def _step(self, step: ast.Step, frame: Frame, flow: Tensor | None, position: int) -> Tensor | None:
+        label = self._label(step.label, frame, flow) if step.label else None
+        here = Here(frame, flow, label, step.label.span if step.label else None, position)
+        operation = step.operation
+        while type(operation) is ast.Frozen:
+            here.frame = here.frame.child(frozen=True, scope=here.frame.scope)
+            operation = operation.operation
+        if type(operation) is ast.UseOf:
+            return self.use(operation, here)
+        if label is None:
+            return self._transparent(operation, here.frame, flow)
+        inner = self.place(here)
+        flow = self._transparent(operation, inner, flow)
+        return self.labelled(here, flow or UNKNOWN_TENSOR, inner.namespace)
+
+    def place(self, here: Here) -> Frame:
+        """The frame inside a labelled step: a namespace and a region of its own."""
+        assert here.label is not None
+        here.frame.namespace.number()
+        namespace = Namespace(here.frame.namespace.join(here.label), here.frame.namespace)
+        return here.frame.child(namespace=namespace, region=self.emitter.region("region", namespace.path, here.label, here.frame))
+
+    def _transparent(self, operation: ast.Operation, frame: Frame, flow: Tensor | None) -> Tensor | None:
+        """Braces, conditions and loops are no places of their own: what is labelled inside stands in the region around."""
+        if type(operation) is ast.Region:
+            return self.body(operation.body, frame.child(), flow)
+        if type(operation) is ast.If:
+            return self._if(operation, frame, flow)
+        if type(operation) is ast.For:
+            return self._for(operation, frame, flow)
+        assert type(operation) is ast.Repeat
+        return self._repeat(operation, frame, flow)
+
+    def _if(self, operation: ast.If, frame: Frame, flow: Tensor | None) -> Tensor | None:
+        chosen: ast.Body | ast.If | None = operation
+        while isinstance(chosen, ast.If):
+            evaluator = Evaluator(frame.scope, flow)
+            try:
+                condition = evaluator.truth(evaluator.value(chosen.condition), chosen.condition.span)
+            except Failure as failure:
+                self._failed(failure, frame)
+                return UNKNOWN_TENSOR
+            chosen = chosen.then if condition else chosen.otherwise
+        return flow if chosen is None else self.body(chosen, frame.child(), flow)
+
+    def _for(self, operation: ast.For, frame: Frame, flow: Tensor | None) -> Tensor | None:
+        items = self.value(operation.iterable, frame, flow)
+        if not isinstance(items, tuple):
+            if items is not UNKNOWN_TENSOR:
+                self.report(frame, problems.NotIterable(kind(items)), operation.iterable.span)
+            return UNKNOWN_TENSOR
+        for item in items:
+            inner = frame.child(in_loop=True)
+            inner.scope.variables[operation.variable] = item
+            flow = self.body(operation.body, inner, flow)
+        return flow
+
+    def _repeat(self, operation: ast.Repeat, frame: Frame, flow: Tensor | None) -> Tensor | None:
+        """One round is written out and counted; too many rounds are refused before the second."""
+        count = self.value(operation.count, frame, flow)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            if count is not UNKNOWN_TENSOR:
+                self.report(frame, problems.NotACount(show(count)), operation.count.span)
+            return UNKNOWN_TENSOR
+        before = len(self.emitter.nodes)
+        for turn in range(count):
+            try:
+                flow = self.body(operation.body, frame.child(in_loop=True), flow)
+            except Overflow as inner:
+                raise Overflow(before + (inner.nodes - before) * (1 if turn else count) if inner.nodes else 0, operation.span) from None
+            made = len(self.emitter.nodes) - before
+            if turn == 0 and before + made * count > self.emitter.max_nodes:
+                raise Overflow(before + made * count, operation.span)
+            if made == 0:
+                break  # nothing was made, so nothing will be
+        return flow
+
+    def labelled(self, here: Here, tensor: Tensor, inside: Namespace | None = None) -> Tensor:
+        """Give the step's label, if it has one, its tensor."""
+        if here.label is not None and here.label_span is not None:
+            namespace = inside if inside is not here.frame.namespace else None
+            self.emitter.label(here.frame, here.label, here.label_span, tensor, namespace)
+        return tensor
+
+    def value(self, e: ast.Expression, frame: Frame, flow: Tensor | None, words: bool = False) -> Any:
+        """The value of an expression, or ``UNKNOWN_TENSOR`` after a report."""
+        try:
+            return Evaluator(frame.scope, flow, all_words() if words else ()).value(e)
+        except Failure as failure:
+            self._failed(failure, frame)
+            return UNKNOWN_TENSOR
+
+    def reporter(self, frame: Frame) -> Report:
+        """How whatever stands in this frame reports a problem."""
+        return lambda problem, span, related=None: self.emitter.report(frame, problem, span, related)
+
+    def report(self, frame: Frame, problem: Problem, span: Span) -> None:
+        self.emitter.report(frame, problem, span)
+
+    def _failed(self, failure: Failure, frame: Frame) -> None:
+        if failure.problem is not None:
+            self.report(frame, failure.problem, failure.span)
+
+    def _label(self, label: ast.Label, frame: Frame, flow: Tensor | None) -> str | None:
+        if frame.source.text[label.span.start] != '"':
+            return str(label.parts[0])
+        texts = []
+        for part in label.parts:
+            value = part if isinstance(part, str) else self.value(part, frame, flow)
+            if value is UNKNOWN_TENSOR:
+                frame.namespace.unsure = True
+                return None
+            texts.append(value if isinstance(value, str) else show(value))
+        text = "".join(texts)
+        if _NAME.fullmatch(text) and len(text) <= NAME_LENGTH:
+            return text
+        frame.namespace.unsure |= len(label.parts) > 1
+        self.report(frame, problems.BadLabel(text[:80], _why_no_name(text)), label.span)
+        return None
+
+
+def _why_no_name(text: str) -> str:
+    """What keeps a text from being a name."""
+    if not text:
+        return "it is empty"
+    if _NAME.fullmatch(text):
+        return f"it has {len(text):,} characters, and names have at most {NAME_LENGTH}"
+    if text[0].isdigit():
+        return "it begins with a digit"
+    wrong = next(c for c in text if not (c.isascii() and (c.isalnum() or c == "_")))
+    return "it has a space in it" if wrong == " " else f"it has `{escape(wrong)}` in it"
