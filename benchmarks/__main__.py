@@ -15,9 +15,8 @@ from benchmarks.rows import ROWS, Row
 def main() -> None:
     """Run, print, write."""
     wanted = set(sys.argv[1:])
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}. CPU times; r = peer / ours.\n"
-    )
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"{machine}. CPU times; r = peer / ours.\n")
     found: list[Row] = []
     for rows in ROWS:
         if wanted and (rows.__doc__ or "")[0] not in wanted:

@@ -19,7 +19,7 @@ from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.expectations import check_expectations
 from netspec.resolve.network import Written, expand_net
 from netspec.resolve.scope import Namespace, Scope
-from netspec.resolve.settings import Override, check_names, check_section
+from netspec.resolve.settings import Override, as_setting, check_loss, check_names, check_section
 from netspec.sections import SECTIONS
 from netspec.source import Place, Source
 from netspec.syntax.lexer import LexicalError
@@ -67,9 +67,11 @@ def compile_source(
         collector.extend(found)
         declarations = declare(file, collector)
         check_names(declarations, collector)
-        written, overrides = _outside(settings or {}, parameters, collector)
+        written, overrides = _outside(settings or {}, parameters, declarations, collector)
         names = _chosen(declarations, net, every, collector)
         graphs = [_graph(declarations, n, written if i == 0 else {}, overrides, collector, limits) for i, n in enumerate(names)]
+        if graphs and graphs[0] is not None:
+            check_loss(graphs[0], collector)
     collector.raise_errors()
     return tuple(g for g in graphs if g is not None)
 
@@ -127,7 +129,7 @@ def _chosen(declarations: Declarations, net: str | None, every: bool, collector:
 
 
 def _outside(
-    settings: Mapping[str, str], parameters: Mapping[str, Any], collector: Collector
+    settings: Mapping[str, str], parameters: Mapping[str, Any], declarations: Declarations, collector: Collector
 ) -> tuple[Written, dict[str, dict[str, Override]]]:
     """What was set from outside: values for the net's parameters, and for each section its keys' expressions."""
     written: dict[str, tuple[Any, Place | None]] = {name: (_as_value(value), None) for name, value in parameters.items()}
@@ -144,8 +146,10 @@ def _outside(
         except LexicalError as error:
             collector.extend([error.diagnostic])
         except Failure as failure:
-            if failure.problem is not None:
-                collector.add(failure.problem, Place(source, failure.span))
+            instead = None if declarations.has_parameter(key) else as_setting(key, text)
+            problem = problems.UnknownParameter(key, next(iter(declarations.nets), ""), (), None, instead) if instead else failure.problem
+            if problem is not None:
+                collector.add(problem, Place(source, failure.span))
     return written, overrides
 
 

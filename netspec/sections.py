@@ -112,6 +112,12 @@ _CONSTANT = choice(constant)
 _SPLIT = (Percent(0.8), Percent(0.1), Percent(0.1))
 
 
+def loss_fits(loss: str, outputs: int, ending: str | None) -> bool:
+    """Whether a loss goes with a net that gives so many numbers and applies ``ending`` last: one rule for `check` and for training."""
+    binary = loss == "binary_cross_entropy"
+    return binary == (outputs == 1) and ending != ("softmax" if binary else "sigmoid")
+
+
 def train(
     *,
     loss: Annotated[Choice, OneOfChoices(LOSSES)] | None = None,

@@ -35,6 +35,15 @@ class Kind(ABC):
     def accept(self, value: Any) -> Any:
         """The value as the function gets it; raises :class:`ValueError` where it is not of this kind."""
 
+    def instead(self, value: Any) -> str | None:
+        """What to write in the place of a value that is not accepted, where that can be told."""
+        if isinstance(value, str) and not isinstance(value, Word) and value in self.words:
+            return f"write {value}, without quotes"
+        return "leave it out" if isinstance(value, str) and value in _NONE else None
+
+
+_NONE: Final = {"None", "none", "null", "nil"}
+
 
 @dataclass(frozen=True)
 class Whole(Kind):
@@ -80,6 +89,11 @@ class Real(Kind):
         if not isfinite(number) or number > self.high or number < self.low or (self.open_low and number == self.low):
             raise ValueError
         return number
+
+    def instead(self, value: Any) -> str | None:
+        if (self.low, self.high) == (0, 1) and isinstance(value, int | float) and 2 <= value <= 100:
+            return f"write {value:g}%, or {value / 100:g}"
+        return super().instead(value)
 
 
 class Flag(Kind):
@@ -199,6 +213,16 @@ class Shares(Kind):
         if abs(sum(shares) - 1) > 1e-9:
             raise ValueError
         return tuple(Percent(s) for s in shares)
+
+    def instead(self, value: Any) -> str | None:
+        numbers = [v for v in value if isinstance(v, int | float)] if isinstance(value, tuple) else []
+        if not isinstance(value, tuple) or len(numbers) < len(value) or not value:
+            return super().instead(value)
+        if len(value) != self.count:
+            return f"these are {len(value)} of {self.count}: training, validation and test"
+        if abs(sum(numbers) - 100) < 1e-6:
+            return f"write [{', '.join(f'{v:g}%' for v in numbers)}]"
+        return f"these sum to {sum(numbers) * 100:g}%"
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ def refuse_other_than_file(target: Path) -> None:
 
 
 def _write(target: Path, chunks: Iterable[Chunk]) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             for chunk in chunks:

@@ -30,10 +30,15 @@ def is_counter(weight: Weight) -> bool:
     return weight.shape == () and not weight.parameter and weight.dtype == "int64"
 
 
+def fits(tensor: Any, weight: Weight) -> bool:
+    """Whether a tensor has the shape and the sort of number of a weight."""
+    return tuple(tensor.shape) == weight.shape and ("float" in str(tensor.dtype)) == ("float" in weight.dtype)
+
+
 def _compare(key: str, tensor: Any, weight: Weight, node: Node) -> WrongTensor | None:
     shape = tuple(tensor.shape)
     if shape != weight.shape:
         return WrongTensor(key, show(shape), show(weight.shape), str(node.place))
-    if ("float" in str(tensor.dtype)) != ("float" in weight.dtype):
+    if not fits(tensor, weight):
         return WrongTensor(key, str(tensor.dtype).removeprefix("torch."), weight.dtype, str(node.place))
     return None

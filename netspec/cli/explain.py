@@ -21,7 +21,8 @@ def command(code: Code = None) -> None:
         for page in sorted(pages.glob("N*.md")):
             typer.echo(page.read_text("utf-8").splitlines()[0].removeprefix("# "))
         return
-    page = pages / f"{code.upper()}.md"
-    if not re.fullmatch(r"N\d{3}", code.upper()) or not page.is_file():
+    full = f"N{code.upper().removeprefix('N'):0>3}"
+    page = pages / f"{full}.md"
+    if not re.fullmatch(r"N\d{3}", full) or not page.is_file():
         raise failure(problems.NoSuchCode(code))
     typer.echo(page.read_text("utf-8"), nl=False)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netspec.cli.options import Json, Net, Set, compiled
+from netspec.cli.options import Json, Net, Set, compiled, refuse_inputs
 from netspec.cli.terminal import show_json
+from netspec.diagnostics.text import escape
 
 if TYPE_CHECKING:
     from netspec.graph import Graph
@@ -41,25 +42,22 @@ def command(
 
     graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(model, weights, set_, net)
     target = out or Path(f"{model.resolve().name if model.is_dir() else model.stem}.onnx")
+    refuse_inputs(target, model, weights, *(p for p in model.glob("*") if p.suffix != ".onnx"))
     report = export(graph, tensors, target, classes=classes, force=force)
     if json:
         show_json(asdict(report))
         return
     typer.echo(
-        f"wrote {target}: {report.bytes:,} bytes, opset {report.opset}, IR version {report.ir_version}; "
+        f"wrote {escape(str(target))}: {report.bytes:,} bytes, opset {report.opset}, IR version {report.ir_version}; "
         f"differs from PyTorch by at most {report.max_rel:.1e} of the largest output"
     )
 
 
 def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] | None]:
-    from netspec.backends.torch.weights import check_weights, read_file
     from netspec.train import load_run
 
     run = load_run(folder)
-    path = run.folder.weights()
-    file = read_file(path, run.graph)
-    check_weights(run.graph, file.tensors, str(path))
-    return run.graph, file.tensors, run.record.classes
+    return run.graph, run.weights(), run.record.classes
 
 
 def _from_spec(spec: Path, weights: Path | None, set_: list[str] | None, net: str | None) -> tuple[Graph, Mapping[str, Any], None]:

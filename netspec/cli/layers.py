@@ -11,6 +11,7 @@ from netspec.cli.terminal import show_json
 from netspec.diagnostics import failure, problems
 from netspec.diagnostics.text import closest
 from netspec.layer import Layer, elsewhere, layers
+from netspec.layers.planned import planned
 
 EXAMPLE = "Example: netspec layers conv"
 Name = Annotated[str | None, typer.Argument(metavar="LAYER", help="A layer, by its name here or elsewhere; all of them if left out.")]
@@ -25,6 +26,8 @@ def command(name: Name = None, json: Json = False) -> None:
             typer.echo(_catalogue())
         return
     known = layers().get(name) or layers().get(elsewhere().get(name.casefold(), ""))
+    if known is None and (later := planned(name)) is not None:
+        raise failure(problems.NotBuiltYet(f"the layer `{later}` is", "`netspec layers` lists those that are"))
     if known is None:
         raise failure(problems.UnknownLayer(name, closest(name, layers())))
     if json:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from netspec.cli.terminal import crash, fail
+from netspec.cli.terminal import abandon, crash, fail
 from netspec.diagnostics import Exit, NetspecError
 
 COMMANDS: Final = ("check", "summary", "render", "new", "train", "eval", "predict", "export", "layers", "explain")
@@ -18,19 +19,34 @@ COMMANDS: Final = ("check", "summary", "render", "new", "train", "eval", "predic
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
     gc.disable()  # a command reads, compiles and ends; those that go on switch it on again
+    _prepare_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already: the interpreter is not to stumble over it a second time
+        abandon(sys.stdout)
     sys.exit(code)
 
 
+def _prepare_streams() -> None:
+    """Let streams that were closed before the start lead nowhere, and show what a terminal has no letters for escaped."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; gives the exit code."""
+    """Run one command to the last word it prints; gives the exit code."""
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except NetspecError as error:
         return fail(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # the libraries of the command line and of the tables make one of the other
+        abandon(sys.stdout)
         return Exit.ENVIRONMENT
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -39,6 +39,12 @@ def settings(assignments: list[str] | None) -> dict[str, str]:
     return found
 
 
+def refuse_inputs(target: Path, *inputs: Path | None) -> None:
+    """Raise a usage error where the file to write is one of those it is made from."""
+    if target.exists() and any(path is not None and path.exists() and path.samefile(target) for path in inputs):
+        raise typer.BadParameter(f"{str(target)!r} is a file that this is made from: give another name", param_hint="--out")
+
+
 def compiled(spec: Path, assignments: list[str] | None, net: str | None, max_nodes: int = MAX_NODES, max_bytes: int = MAX_BYTES) -> Graph:
     """The graph of a spec as the command line describes it."""
     from netspec.compiler import Limits, load

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from netspec.diagnostics import Diagnostic, Exit, NetspecError
 
@@ -18,8 +18,16 @@ LIBRARIES = (
 
 def fail(error: NetspecError) -> int:
     """Print what is wrong; gives the exit code."""
-    show_diagnostics(error.diagnostics)
+    try:
+        show_diagnostics(error.diagnostics)
+    except OSError:
+        abandon(sys.stderr)
     return int(error.exit)
+
+
+def abandon(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: its reader has gone, or its disk is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def show_diagnostics(diagnostics: tuple[Diagnostic, ...]) -> None:
@@ -47,7 +55,7 @@ def console() -> Any:
 
 def show_json(data: Any) -> None:
     """Data for programs on standard output."""
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json.dumps(data, indent=2, ensure_ascii=(sys.stdout.encoding or "").lower() != "utf-8"))
 
 
 def crash(error: Exception) -> int:
@@ -57,6 +65,8 @@ def crash(error: Exception) -> int:
 
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LIBRARIES:
         return fail(failure(problems.MissingLibrary((error.name or "").partition(".")[0])))
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
+        return fail(failure(problems.OutOfMemory()))  # the last two are PyTorch's, of an accelerator and of the processor
     if isinstance(error, OSError) and error.errno is not None:
         path = str(error.filename) if error.filename else None
         return fail(failure(problems.SystemRefused(path, error.strerror or str(error))))

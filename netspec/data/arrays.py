@@ -110,13 +110,19 @@ def _classes(path: Path, raw: Mapping[str, Array], labels: Indices) -> tuple[str
     names = raw.get("classes")
     if names is None:
         classes = tuple(map(str, range(min(int(labels.max()) + 1, 1_000_000))))
-    elif names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
+    elif names.dtype.kind != "U" or names.ndim != 1 or not _is_text(names) or len(set(names.tolist())) != len(names):
         raise failure(WrongArray(str(path), "classes", f"{names.dtype} of shape {show(names.shape)}", "a list of different strings"))
     else:
         classes = tuple(map(str, names))
     if len(classes) < 2:
         raise failure(TooFewClasses(str(path), classes))
     return classes
+
+
+def _is_text(names: Array) -> bool:
+    """Whether every character is one that UTF-8 can write: numpy keeps any 32 bits for one."""
+    points = np.frombuffer(names.astype(names.dtype.newbyteorder("=")).tobytes(), np.uint32)
+    return not ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any()
 
 
 def _check_labels(array: str, labels: Indices, count: int, *, every: bool) -> None:

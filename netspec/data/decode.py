@@ -83,8 +83,9 @@ def decode(content: bytes, wanted: ImageFormat) -> Pixels:
 def _pixels(image: Image.Image, wanted: ImageFormat) -> Pixels:
     if image.width * image.height > MAX_PIXELS:
         raise Unreadable(f"it has {image.width * image.height:,} pixels, and the limit is {MAX_PIXELS:,}")
-    turn = _TURNS.get(orientation(image.info.get("exif", b"")))
     image.load()
+    exif = image.info.get("exif")  # PNG has it behind the pixels as well, and a text may go by that name
+    turn = _TURNS.get(orientation(exif if isinstance(exif, bytes) else b""))
     plain = _opaque(image).convert("L" if wanted.channels == 1 else "RGB")
     upright = plain.transpose(turn) if turn is not None else plain
     if upright.size != (wanted.width, wanted.height):
@@ -97,6 +98,7 @@ def _opaque(image: Image.Image) -> Image.Image:
     """The image without transparency and with 8 bits a channel."""
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64).clip(0, 65535)
+        values[values == image.info.get("transparency")] = 65535
         return Image.fromarray(((values + 128) // 257).astype(np.uint8))
     if not image.has_transparency_data:
         return image

@@ -1,16 +1,17 @@
 """Folders of images: which files there are, of which class, in which split.
 
-A folder has either splits of its own, `train/CLASS/…` with `val/` (or `valid/`, `validation/`) and `test/` where there are such, or
-is a folder of classes, `CLASS/…`. It counts as the first if it holds a folder `train` that holds folders itself. Below the folder of
-a class, images are found at any depth. Entries whose name starts with a dot, `__MACOSX`, `Thumbs.db` and the like are ignored; links
-to folders are not followed, links to files are.
+A folder has either splits of its own, `train/CLASS/…` (or `training/`) with `val/` (or `valid/`, `validation/`) and `test/` (or
+`testing/`) where there are such, or is a folder of classes, `CLASS/…`. It counts as the first if it holds a folder `train` that holds
+folders itself; other splits without that one are refused, and never taken for classes. Below the folder of a class, images are found
+at any depth. Entries whose name starts with a dot, `__MACOSX`, `Thumbs.db` and the like are ignored; links to folders are not
+followed, links to files are.
 """
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,11 +27,14 @@ from netspec.diagnostics.data import (
     NoClassFolders,
     NoImages,
     NoSuchData,
+    NoTrainingSplit,
+    SplitTwice,
     TooFewClasses,
-    TwoValidations,
 )
 
-_SPLITS: Final = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLITS: Final = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "testing": "test",
+}  # fmt: skip
 _SYSTEM: Final = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information"})
 
 Classes = Mapping[str, tuple[Path, ...]]
@@ -59,7 +63,7 @@ def list_images(root: Path) -> Listing:
     """List a data folder; raises N70x where it is not laid out as the module's text says."""
     skipped = Skipped()
     folders, files = _entries(root, skipped)
-    by_split = _own_splits(root, folders, skipped)
+    by_split = _own_splits(root, folders)
     if by_split is None:
         found = {"train": _classes(root, folders, files, skipped)}
     else:
@@ -102,16 +106,25 @@ def _entries(folder: Path, skipped: Skipped) -> tuple[list[Path], list[Path]]:
     return folders, files
 
 
-def _own_splits(root: Path, folders: Iterable[Path], skipped: Skipped) -> dict[str, Path] | None:
+def _own_splits(root: Path, folders: Sequence[Path]) -> dict[str, Path] | None:
     """The folders that are splits, by split, or ``None`` if the folder is one of classes."""
-    named = [(f, _SPLITS[f.name.casefold()]) for f in folders if f.name.casefold() in _SPLITS]
-    train = next((f for f, split in named if split == "train"), None)
-    if train is None or not _entries(train, Skipped())[0]:
+    named: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
+    for folder in folders:
+        if folder.name.casefold() in _SPLITS:
+            named[_SPLITS[folder.name.casefold()]].append(folder)
+    others = [*named["val"], *named["test"]]
+    if not any(map(_holds_folders, named["train"])):
+        if others and len(others) + len(named["train"]) == len(folders) and any(map(_holds_folders, others)):
+            raise failure(NoTrainingSplit(str(root), _shown(others)))
         return None
-    validation = tuple(f.name for f, split in named if split == "val")
-    if len(validation) > 1:
-        raise failure(TwoValidations(str(root), validation))
-    return {split: next(f for f, s in named if s == split) for split in ("train", "val", "test") if any(s == split for _, s in named)}
+    for split, found in named.items():
+        if len(found) > 1:
+            raise failure(SplitTwice(str(root), split, _shown(found)))
+    return {split: found[0] for split, found in named.items() if found}
+
+
+def _holds_folders(folder: Path) -> bool:
+    return bool(_entries(folder, Skipped())[0])
 
 
 def _classes(folder: Path, folders: list[Path], files: list[Path], skipped: Skipped) -> Classes:

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from netspec.data.decode import ImageFormat, Pixels, Unreadable, decode, read_bytes
 from netspec.diagnostics import failure
@@ -65,7 +64,7 @@ def scan(files: Sequence[Path], wanted: ImageFormat, *, keep: bool, progress: Pr
     digests: list[bytes] = []
     bad: list[tuple[str, str]] = []
     with warnings.catch_warnings(), ThreadPoolExecutor(workers()) as pool:
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", module="PIL")
         for start in range(0, len(files), _CHUNK):
             part = files[start : start + _CHUNK]
             for offset, found in enumerate(pool.map(lambda f: _read(f, wanted), part)):

@@ -226,19 +226,59 @@ class BadImages(Problem):
 
 
 @dataclass(frozen=True)
-class TwoValidations(Problem):
-    """More than one folder that could be the validation split."""
+class SplitTwice(Problem):
+    """More than one folder that could be the same split."""
 
     path: str
+    split: str
     folders: tuple[str, ...]
     code = "N716"
     exit = Exit.DATA
 
     def message(self) -> str:
-        return f"{escape(self.path)} has more than one split for validation: {_names(self.folders)}"
+        use = {"train": "training", "val": "validation"}.get(self.split, self.split)
+        return f"{escape(self.path)} has more than one split for {use}: {_names(self.folders)}"
 
     def help(self) -> str:
         return "keep one of them"
+
+
+@dataclass(frozen=True)
+class NoTrainingSplit(Problem):
+    """Splits of classes, but none that the order of the classes could come from."""
+
+    path: str
+    folders: tuple[str, ...]
+    code = "N724"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{escape(self.path)} has {_names(self.folders)}, and no folder train with a folder for each class"
+
+    def help(self) -> str:
+        return "add the folder train; to measure a model on one split alone, give the folder of that split"
+
+
+@dataclass(frozen=True)
+class DivisionChanged(Problem):
+    """Data without splits of its own that has grown or shrunk since a run divided it."""
+
+    path: str
+    split: str
+    before: int
+    now: int
+    code = "N725"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        counts = f"{self.split} had {plural(self.before, 'image')}, and has {self.now:,}"
+        return f"{escape(self.path)} is not divided as it was for the training: {counts}"
+
+    def notes(self) -> Iterable[str]:
+        yield "images that were trained on may be in it now, so a figure would say too much"
+
+    def help(self) -> str:
+        return "measure all of it with --split all, or new images in a folder of their own"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
-from netspec.diagnostics.text import listing
+from netspec.diagnostics.text import listing, plural
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class UnknownSection(Problem):
         return f"there is no section `{self.name}`"
 
     def help(self) -> str:
-        return f"did you mean {self.near}?" if self.near else f"sections are {listing(self.known)}"
+        return f"did you mean {self.near}?" if self.near else f"a file has net, block, and the sections {listing(self.known)}"
 
 
 @dataclass(frozen=True)
@@ -197,12 +197,16 @@ class UnknownSetting(Problem):
     key: str
     known: tuple[str, ...]
     near: str | None
+    instead: str | None = None
+    """How to write it, where it is known to belong to another setting."""
     code = "N602"
 
     def message(self) -> str:
         return f"{self.section} has no setting `{self.key}`"
 
     def help(self) -> str:
+        if self.instead:
+            return f"write {self.instead}"
         return f"did you mean {self.near}?" if self.near else f"it has {listing(self.known)}"
 
 
@@ -239,6 +243,36 @@ class NotAnExpectation(Problem):
 
     def help(self) -> str | None:
         return f"did you mean {self.near}?" if self.near else None
+
+
+@dataclass(frozen=True)
+class LossAndOutput(Problem):
+    """The loss that a file names does not go with the net's output."""
+
+    loss: str
+    net: str
+    output: str
+    count: int
+    ending: str | None
+    code = "N605"
+
+    def message(self) -> str:
+        ends = f", and ends in {self.ending}" if self.ending else ""
+        numbers = plural(self.count, "number")
+        return f"{self.loss} does not fit `{self.net}`, whose {self._output} has {numbers}{ends}"
+
+    @property
+    def _output(self) -> str:
+        return "output" if self.output == "output" else f"output `{self.output}`"
+
+    def help(self) -> str:
+        fitting, number, ending = (
+            ("binary_cross_entropy", "two outputs", "sigmoid") if self.count == 1 else ("cross_entropy", "one output", "softmax")
+        )
+        if fitting == self.loss:
+            return f"end with {ending}, or without an activation"
+        end = f", and end with {ending} or without an activation" if self.ending not in {None, ending} else ""
+        return f"write loss = {fitting}{end}; or give the net {number}"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""N3xx: names that mean nothing, or two things. N4xx: what stands between the parentheses."""
+"""N3xx: names that mean nothing, or two things."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
-from netspec.diagnostics.text import escape, listing, plural
+from netspec.diagnostics.text import escape, listing
 
 
 @dataclass(frozen=True)
@@ -13,13 +12,14 @@ class UnknownStep(Problem):
 
     name: str
     near: str | None
+    hint: str | None = None
     code = "N301"
 
     def message(self) -> str:
         return f"there is no layer, block or tensor named `{self.name}`"
 
     def help(self) -> str:
-        return f"did you mean {self.near}?" if self.near else "`netspec layers` lists every layer"
+        return self.hint or (f"did you mean {self.near}?" if self.near else "`netspec layers` lists every layer")
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,14 @@ class UnknownName(Problem):
     name: str
     near: str | None
     what: str = "value or tensor"
+    hint: str | None = None
     code = "N303"
 
     def message(self) -> str:
         return f"there is no {self.what} named `{self.name}` here"
 
     def help(self) -> str | None:
-        return f"did you mean {self.near}?" if self.near else None
+        return self.hint or (f"did you mean {self.near}?" if self.near else None)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class DefinedTwice(Problem):
     def help(self) -> str:
         if self.in_loop:
             return f'each round of a loop needs a label of its own: write "{self.name}{{i}}": with the loop\'s variable'
+        if self.what.startswith("section"):
+            return "write what is in both into one"
         return "give one of them another name"
 
 
@@ -168,13 +171,20 @@ class Unused(Problem):
     is_input: bool
     outputs: tuple[str, ...]
     labelled: bool = True
+    meant: tuple[str, str] | None = None
+    """A label earlier in its chain that is used elsewhere, and the step that it names."""
     code = "N310"
 
     def message(self) -> str:
         return f"nothing uses {'the input' if self.is_input else 'the result of'} `{self.name}`"
 
     def help(self) -> str:
-        if not self.labelled and not self.is_input:
+        if self.meant is not None:
+            label, step = self.meant
+            return f"`{label}` names only `{step}`, the step behind it; to name the whole chain, put braces around it: {label}: {{ … }}"
+        if self.is_input:
+            return f"begin a chain with it, as {self.name} -> …, merge it with another, as concat({self.name}), or take it out"
+        if not self.labelled:
             return "give it a label and use it, or take it out"
         names = [n for n in (self.name, *self.outputs) if n.isidentifier()]
         return f"name it as a result, as output({', '.join(names)}), use it, or take it out"
@@ -228,142 +238,15 @@ class DifferByCase(Problem):
 
 
 @dataclass(frozen=True)
-class BadValue(Problem):
-    """An argument outside of what is accepted."""
-
-    owner: str
-    argument: str
-    must: str
-    value: str
-    near: str | None = None
-    code = "N401"
-
-    def message(self) -> str:
-        return f"{self.argument} of `{self.owner}` must be {self.must}"
-
-    def label(self) -> str:
-        return f"this is {self.value if len(self.value) <= 60 else self.value[:40] + '…'}"
-
-    def help(self) -> str | None:
-        return f"did you mean {self.near}?" if self.near else None
-
-
-@dataclass(frozen=True)
-class UnknownArgument(Problem):
-    """A named argument that does not exist."""
-
-    owner: str
-    argument: str
-    known: tuple[str, ...]
-    near: str | None
-    code = "N402"
-
-    def message(self) -> str:
-        return f"`{self.owner}` has no argument `{self.argument}`"
-
-    def help(self) -> str:
-        if self.argument in _WORKED_OUT:
-            return f"leave it out: {_WORKED_OUT[self.argument]}"
-        if self.near:
-            return f"did you mean {self.near}?"
-        return f"it takes {listing(self.known)}" if self.known else "it takes no arguments"
-
-
-_WORKED_OUT = {
-    "in_channels": "it is worked out from what flows in", "in_features": "it is worked out from what flows in",
-    "num_features": "it is worked out from what flows in", "input_shape": "it is worked out from what flows in",
-    "activation": "an activation is a step of its own, as -> relu", "name": "a label names a step, as stem: conv(64, 7)",
-}  # fmt: skip
-"""Arguments of other frameworks that have no counterpart."""
-
-
-@dataclass(frozen=True)
-class TooManyArguments(Problem):
-    """More arguments than there are places for."""
-
-    owner: str
-    most: int
-    signature: str
-    code = "N403"
-
-    def message(self) -> str:
-        if not self.signature:
-            return f"`{self.owner}` takes no arguments"
-        return f"`{self.owner}` takes at most {plural(self.most, 'argument')} by position"
-
-    def help(self) -> str:
-        if not self.signature:
-            return f"write {self.owner}"
-        if self.owner == "input":
-            return "write one size, channels first, as input(3x224x224)"
-        return f"its declaration is {self.owner}({self.signature})"
-
-
-@dataclass(frozen=True)
-class MissingArguments(Problem):
-    """A required argument is not there."""
-
-    owner: str
-    missing: tuple[str, ...]
-    signature: str
-    code = "N404"
-
-    def message(self) -> str:
-        return f"`{self.owner}` needs {listing(self.missing)}"
-
-    def help(self) -> str:
-        return f"write {self.owner}({self.signature})"
-
-
-@dataclass(frozen=True)
-class GivenTwice(Problem):
-    """The same argument by position and by name, or twice by name."""
-
-    owner: str
-    argument: str
-    code = "N405"
-
-    def message(self) -> str:
-        return f"`{self.owner}` gets {self.argument} twice"
-
-    def label(self) -> str:
-        return "again here"
-
-    def help(self) -> str:
-        return "take one of them out"
-
-
-@dataclass(frozen=True)
-class NoBody(Problem):
-    """Braces behind something that takes none."""
-
-    owner: str
-    code = "N406"
-
-    def message(self) -> str:
-        return f"`{self.owner}` takes no braces"
-
-    def notes(self) -> Iterable[str]:
-        yield "merges do, as add { | a | b }, and regions, as preprocess { scale(1/255) }"
-
-    def help(self) -> str:
-        return "take the braces out, or put what is in them behind ->"
-
-
-@dataclass(frozen=True)
-class UnknownParameter(Problem):
-    """``--set`` of something the net does not have."""
+class OutOfPlace(Problem):
+    """A section inside of a net, or a region of a net outside of it."""
 
     name: str
-    net: str
-    known: tuple[str, ...]
-    near: str | None
-    code = "N407"
+    outside: bool
+    code = "N314"
 
     def message(self) -> str:
-        return f"net `{self.net}` has no parameter `{escape(self.name)}`"
+        return f"`{self.name}` {'is part of a net' if self.outside else 'is a section, and no part of a net'}"
 
     def help(self) -> str:
-        if self.near:
-            return f"did you mean {self.near}?"
-        return f"it has {listing(self.known)}" if self.known else "it has no parameters"
+        return "move it into the net, right behind the input" if self.outside else "move it behind the net's closing brace"

@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netspec.diagnostics.calls import *  # noqa: F403
     from netspec.diagnostics.evaluation import *  # noqa: F403
     from netspec.diagnostics.names import *  # noqa: F403
     from netspec.diagnostics.reading import *  # noqa: F403
     from netspec.diagnostics.shapes import *  # noqa: F403
     from netspec.diagnostics.usage import *  # noqa: F403
 
-CATALOGUE = ("reading", "usage", "shapes", "names", "evaluation")
+CATALOGUE = ("reading", "usage", "shapes", "names", "calls", "evaluation")
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from netspec.diagnostics.problem import Exit, Problem
 from netspec.diagnostics.text import escape, listing, plural
@@ -93,6 +94,10 @@ class SpecTooLarge(Problem):
         return "write what repeats with repeat, for and block; or raise the limit with --max-bytes"
 
 
+_NAMED: Final = 8
+"""How much of what could stand in a place is named."""
+
+
 @dataclass(frozen=True)
 class UnexpectedToken(Problem):
     """A word or sign that cannot stand where it stands."""
@@ -106,7 +111,9 @@ class UnexpectedToken(Problem):
         return f"unexpected {self.found}"
 
     def label(self) -> str:
-        return f"expected {listing(self.expected, 'or', 6)}" if self.expected else ""
+        if len(self.expected) > _NAMED:
+            return f"expected {', '.join(self.expected[:_NAMED])}, …"
+        return f"expected {listing(self.expected, 'or')}" if self.expected else ""
 
     def help(self) -> str | None:
         return self.hint
@@ -117,6 +124,8 @@ class BadCharacter(Problem):
     """A character that is no part of the language."""
 
     character: str
+    hint: str | None = None
+    """What to write instead, where that takes more than the character to tell."""
     code = "N102"
 
     def message(self) -> str:
@@ -128,12 +137,16 @@ class BadCharacter(Problem):
 
     def help(self) -> str | None:
         point = ord(self.character)
+        if self.hint:
+            return self.hint
         if point == 13:
             return "end lines with a line feed, or with carriage return and line feed"
         if self.character in "'’‘“”„«»`":
             return 'write strings between "straight double quotes"'
         if self.character in "−–—":
             return "write - for minus, or -> between steps"
+        if self.character in "→⇒➔➜⟶":
+            return "write -> between steps"
         if self.character in "×✕":
             return "write x in a size, as 3x3"
         if self.character in "^&!":

@@ -10,6 +10,16 @@ from netspec.shape import Shape, elements, show
 _SPATIAL = {0: "vector", 1: "CxL", 2: "CxHxW", 3: "CxDxHxW"}
 
 
+def channels_last(shape: Shape) -> bool:
+    """Whether a shape is most likely that of a picture with its channels at the end: 32x32x3."""
+    return len(shape) == 3 and shape[2] in (1, 3) and shape[0] > 4 < shape[1] and (shape[2] == 3 or shape[0] == shape[1])
+
+
+def _channels_first(shape: Shape) -> str:
+    """What to say of a picture with its channels at the end."""
+    return f"channels come first: input({show((shape[2], *shape[:2]))})"
+
+
 @dataclass(frozen=True)
 class DoesNotFit(Problem):
     """The window of a convolution or pooling is larger than the data and its padding."""
@@ -38,6 +48,8 @@ class DoesNotFit(Problem):
             yield "it came to this size by " + " -> ".join(shown if len(shown) < 10 else [*shown[:4], "…", *shown[-4:]])
 
     def help(self) -> str:
+        if self.history and channels_last(self.history[0]):
+            return _channels_first(self.history[0])
         grow = max((w - p + 1) // 2 for w, p in zip(self.window, self.padded, strict=True))
         return f"make the kernel smaller, add padding={grow} or more, or take out a stride or pooling before it"
 
@@ -164,14 +176,16 @@ class ValuesPerChannel(Problem):
 
     layer: str
     count: int
-    channels: int
+    input: Shape
     code = "N207"
 
     def message(self) -> str:
-        return f"`{self.layer}` has {plural(self.count, 'value')} for {plural(self.channels, 'channel')}"
+        return f"`{self.layer}` has {plural(self.count, 'value')} for {plural(self.input[0], 'channel')}"
 
     def help(self) -> str:
-        return "write one number" if self.channels == 1 else f"write one number for all channels, or a list of {self.channels}"
+        if channels_last(self.input):
+            return _channels_first(self.input)
+        return "write one number" if self.input[0] == 1 else f"write one number for all channels, or a list of {self.input[0]}"
 
 
 @dataclass(frozen=True)
@@ -263,3 +277,36 @@ class HugeTensor(Problem):
 
     def help(self) -> str:
         return "make the tensor before it smaller, with a stride, a pooling or global_avgpool"
+
+
+@dataclass(frozen=True)
+class ChannelsLast(Problem):
+    """An input that looks like a picture with its channels at the end."""
+
+    shape: Shape
+    code = "N213"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"an input of {show(self.shape)} has {plural(self.shape[0], 'channel')}"
+
+    def help(self) -> str:
+        return f"if it is a picture, {_channels_first(self.shape)}"
+
+
+@dataclass(frozen=True)
+class FlowsInTwice(Problem):
+    """A merge that names the tensor that flows into it anyway."""
+
+    layer: str
+    name: str
+    others: tuple[str, ...]
+    code = "N214"
+
+    def message(self) -> str:
+        return f"`{self.layer}` gets `{self.name}` twice: it flows in, and it is named"
+
+    def help(self) -> str:
+        if not self.others:
+            return f"name another tensor; {self.layer} {{ | | }} merges what flows in with itself"
+        return f"what flows in is always part of it: write {self.layer}({', '.join(self.others)})"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+_SHORT: Final = 5
+"""Up to how many letters a name counts as short."""
 
 
 def escape(text: str) -> str:
@@ -21,7 +25,10 @@ def _escape_character(character: str) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, letter case aside, or ``None`` if none is near."""
+    """The known name most like ``name``, letter case aside, or ``None`` if none is near.
+
+    A short name is near only to those of about its length, and to those it begins or ends: three letters in common say little.
+    """
     from difflib import get_close_matches
 
     by_folded: dict[str, str] = {}
@@ -30,7 +37,12 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     folded = name.casefold()
     if folded in by_folded:
         return by_folded[folded]
-    found = get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    if len(folded) > _SHORT:
+        found = get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    else:
+        alike = [k for k in by_folded if abs(len(k) - len(folded)) < 2]
+        found = get_close_matches(folded, alike, n=1, cutoff=0.7)
+        found = found or [k for k in by_folded if len(folded) > 3 and (k.startswith(folded) or k.endswith(folded))][:1]
     return by_folded[found[0]] if found else None
 
 

@@ -102,6 +102,20 @@ class SystemRefused(Problem):
 
 
 @dataclass(frozen=True)
+class OutOfMemory(Problem):
+    """A net, or a batch of it, for which the machine or its accelerator has not enough memory."""
+
+    code = "N026"
+    exit = Exit.ENVIRONMENT
+
+    def message(self) -> str:
+        return "there is not enough memory for this"
+
+    def help(self) -> str:
+        return "make the batch or the net smaller, as with --set train.batch=8, or use a machine with more memory"
+
+
+@dataclass(frozen=True)
 class MissingLibrary(Problem):
     """A library that a command needs is not installed."""
 

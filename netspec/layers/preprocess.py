@@ -52,7 +52,7 @@ def normalize(x: Shape, mean: Mean, std: Deviation = 1.0) -> Facts:
 def _by_channel(value: float | tuple[float, ...], x: Shape, name: str) -> tuple[float, ...]:
     values = value if isinstance(value, tuple) else (value,) * x[0]
     if len(values) != x[0]:
-        raise Reject(problems.ValuesPerChannel("normalize", len(values), x[0]), at=name)
+        raise Reject(problems.ValuesPerChannel("normalize", len(values), x), at=name)
     return values
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from netspec.data import Division, ImageSet, Splits, open_data
 from netspec.diagnostics import failure
-from netspec.diagnostics.data import ClassesDiffer, NoSuchSplit
+from netspec.diagnostics.data import ClassesDiffer, DivisionChanged, NoSuchSplit
 from netspec.diagnostics.text import escape
 from netspec.predict.model import Model, open_model
 from netspec.report.models import Evaluation
@@ -50,8 +50,15 @@ def _images(model: Model, data: Path, split: str | None) -> tuple[str, ImageSet]
         else:
             images = opened.sets().get(name)
         if images is not None:
+            _check_division(model, data, name, opened, len(images))
             return name, images
     raise failure(NoSuchSplit(str(data), split or "test", opened.available))
+
+
+def _check_division(model: Model, data: Path, split: str, opened: Splits, count: int) -> None:
+    """Refuse a split that was drawn, where it is plainly not the one that the training drew."""
+    if not opened.own and model.counts is not None and model.counts.get(split, count) != count:
+        raise failure(DivisionChanged(str(data), split, model.counts[split], count))
 
 
 def _opened(model: Model, data: Path, split: str, *, undivided: bool) -> Splits:

@@ -11,9 +11,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from netspec.backends.onnx.session import open_session, read_onnx_metadata
+from netspec.backends.onnx.session import infer, open_session, read_onnx_metadata
 from netspec.backends.torch import CompiledNet, build
-from netspec.backends.torch.weights import check_weights, read_file
 from netspec.data import Division, Task, image_task
 from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
@@ -24,12 +23,14 @@ from netspec.train.rebuild import load_run
 
 
 class Model(ABC):
-    """A trained model. ``division`` is how its training split data that has no splits of its own, if that is known."""
+    """A trained model. ``division`` is how its training split data that has no splits of its own, if that is known, and ``counts`` how many
+    images each split had."""
 
     path: Path
     task: Task
     classes: tuple[str, ...]
     division: Division | None = None
+    counts: Mapping[str, int] | None = None
 
     @abstractmethod
     def logits(self, pixels: Tensor) -> Tensor:
@@ -55,16 +56,12 @@ class RunModel(Model):
         self.path = path
         self.task = image_task(run.graph)
         self.division = Division(run.record.data.split, run.record.train.seed)
-        weights = run.folder.weights()
-        file = read_file(weights, run.graph)
-        check_weights(run.graph, file.tensors, str(weights))
-        classes = read_classes(file.metadata)
-        if classes is None or classes != run.record.classes:
-            raise failure(NotNetspecModel(str(weights), "its class labels are missing, or not those of run.json"))
-        self.classes = classes
+        self.counts = None if run.record.data.own_splits else run.record.data.counts
+        self.classes = run.record.classes
         self._check_labels()
+        tensors = run.weights()
         self._device = choose_device(device)
-        self._net: CompiledNet = build(run.graph, file.tensors, name=str(weights)).to(self._device).eval()
+        self._net: CompiledNet = build(run.graph, tensors, name=str(path)).to(self._device).eval()
 
     def logits(self, pixels: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -92,7 +89,9 @@ class OnnxModel(Model):
         self._input = self._session.get_inputs()[0].name
 
     def _raw(self, pixels: Tensor) -> Tensor:
-        (found,) = self._session.run(None, {self._input: pixels.cpu().float().numpy()})
+        (found,) = infer(self._session, {self._input: pixels.cpu().float().numpy()}, str(self.path))
+        if found.shape != (len(pixels), self.task.outputs):
+            raise failure(NotNetspecModel(str(self.path), "it does not give one number for each class"))
         return torch.from_numpy(found)
 
     def logits(self, pixels: Tensor) -> Tensor:
@@ -135,7 +134,7 @@ def _onnx_device(name: str) -> Literal["cpu", "cuda", "auto"]:
 def _ending(path: Path, metadata: Mapping[str, str]) -> Literal["softmax", "sigmoid"] | None:
     try:
         (ending,) = json.loads(metadata["netspec.activations"]).values()
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, AttributeError, RecursionError) as error:
         raise failure(NotNetspecModel(str(path), "it does not say which activation its one output ends in")) from error
     if ending not in ("softmax", "sigmoid", None):
         raise failure(NotNetspecModel(str(path), "it ends in an activation that is not known"))
@@ -146,7 +145,9 @@ def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Literal
     """The task by the model's own input and output."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shapes = [list(i.shape) for i in inputs], [list(o.shape) for o in outputs]
-    fits = len(inputs) == len(outputs) == 1 and len(shapes[0][0]) == 4 and len(shapes[1][0]) == 2
+    numbers = all(value.type == "tensor(float)" for value in (*inputs, *outputs))
+    fits = numbers and len(inputs) == len(outputs) == 1 and len(shapes[0][0]) == 4 and len(shapes[1][0]) == 2
+    fits = fits and not isinstance(shapes[0][0][0], int)
     sizes = [*shapes[0][0][1:], *shapes[1][0][1:]] if fits else []
     if not sizes or not all(isinstance(n, int) for n in sizes) or sizes[0] not in (1, 3):
         raise failure(NotNetspecModel(str(path), "it does not take one image and give one number for each class"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -40,7 +41,9 @@ def draw_curves(name: str, rows: Sequence[EpochRow], best: BestEpoch | None, tes
     for axes in (losses, accuracies):
         axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
     picture = BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font has not is drawn with boxes
+        figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
 from netspec.resolve.evaluate import Evaluator, Failure
-from netspec.signature import Kind, OneOfChoices, Parameter, Signature, signature_of
+from netspec.signature import Flag, Kind, OneOfChoices, Parameter, Signature, signature_of
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import Choice, Tensor, show
@@ -30,6 +30,8 @@ class Bound:
     arguments: dict[str, Any]
     tensors: list[tuple[Tensor, Span]] = field(default_factory=list)
     spans: dict[str, Span] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    """Which of them were given by name."""
     surplus: bool = False
     """Whether there were too many, which has been reported."""
 
@@ -61,18 +63,21 @@ class Binder:
             parameter = next(places, None) if argument.name is None else self._named(signature, argument)
             if parameter is None:
                 if argument.name is None:
-                    self._too_many(signature, argument, bound)
+                    self._too_many(signature, argument, bound, items)
                 continue
             if parameter.name in bound.spans:
                 self._wrong(problems.GivenTwice(self.owner, parameter.name), argument.span, {bound.spans[parameter.name]: "first here"})
                 continue
             bound.spans[parameter.name] = argument.value.span
+            if argument.name is not None:
+                bound.named.add(parameter.name)
             bound.arguments[parameter.name] = self.accept(parameter.name, parameter.kind, argument.value)
         return self._complete(signature, bound, span)
 
-    def _too_many(self, signature: Signature, argument: ast.Argument, bound: Bound) -> None:
+    def _too_many(self, signature: Signature, argument: ast.Argument, bound: Bound, items: Sequence[ast.Argument]) -> None:
         if not bound.surplus:
-            self._wrong(problems.TooManyArguments(self.owner, len(signature.positional), str(signature)), argument.span)
+            instead = _as_input(items) if self.owner == "input" else None
+            self._wrong(problems.TooManyArguments(self.owner, len(signature.positional), str(signature), instead), argument.span)
         bound.surplus = True
 
     def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
@@ -102,13 +107,15 @@ class Binder:
             return kind.accept(value)
         except (ValueError, OverflowError):
             near = closest(value, kind.words) if isinstance(value, str) else None
-            self._wrong(problems.BadValue(self.owner, name, kind.describe(), show(value), near), expression.span)
+            hint = _features_first(self.owner, kind, value) or kind.instead(value)
+            self._wrong(problems.BadValue(self.owner, name, kind.describe(), show(value), near, hint), expression.span)
             return None
 
     def _or_word(self, problem: Problem, name: str, kind: Kind, expression: ast.Expression) -> Problem:
         """A lone word that is unknown where words are due is a wrong word rather than a missing variable."""
         if isinstance(problem, problems.UnknownName) and isinstance(expression, ast.Name) and kind.words:
-            return problems.BadValue(self.owner, name, kind.describe(), expression.name, closest(expression.name, kind.words))
+            near, hint = closest(expression.name, kind.words), kind.instead(expression.name)
+            return problems.BadValue(self.owner, name, kind.describe(), expression.name, near, hint)
         return problem
 
     def _choice(self, kind: OneOfChoices, call: ast.Call) -> Any:
@@ -131,7 +138,8 @@ class Binder:
                 self.report(failure.problem, failure.span)
             return
         if not isinstance(value, Tensor):
-            self._wrong(problems.BadValue(self.owner, "each input", "a tensor", show(value)), argument.span)
+            hint = _as_tensors(self.owner, argument.value)
+            self._wrong(problems.BadValue(self.owner, "each input", "a tensor", show(value), hint=hint), argument.span)
             return
         bound.tensors.append((value, argument.span))
 
@@ -149,10 +157,36 @@ class Binder:
         self.report(problem, span, related or {})
 
 
+def _as_input(items: Sequence[ast.Argument]) -> str:
+    """An input of several numbers as one size; what is most likely its channels goes first."""
+    numbers = [a.value.value for a in items if isinstance(a.value, ast.Literal) and isinstance(a.value.value, int)]
+    if len(numbers) != len(items):
+        return "one size, channels first, as input(3x224x224)"
+    if len(numbers) == 3 and numbers[0] not in (1, 3) and numbers[2] in (1, 3):
+        numbers.insert(0, numbers.pop())
+    return f"input({'x'.join(map(str, numbers))})"
+
+
+def _as_tensors(owner: str, e: ast.Expression) -> str | None:
+    """The inputs of a merge without the brackets or quotes around them."""
+    if isinstance(e, ast.Literal) and isinstance(e.value, str) and e.value.isidentifier():
+        return f"write {owner}({e.value}), without quotes"
+    names = [item.name for item in e.items if isinstance(item, ast.Name)] if isinstance(e, ast.ListLiteral) else []
+    return f"write {owner}({', '.join(names)}), without brackets" if names else None
+
+
+def _features_first(owner: str, kind: Kind, value: Any) -> str | None:
+    """`linear(3072, 10)`, as in PyTorch, where the first number is the size of what flows in."""
+    if owner != "linear" or not isinstance(kind, Flag) or isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return f"the size of what flows in is worked out: write linear({value})"
+
+
 _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "filters": ("channels",), "out_channels": ("channels",), "units": ("features",), "out_features": ("features",),
     "kernel_size": ("kernel",), "pool_size": ("kernel",), "strides": ("stride",), "dilation_rate": ("dilation",), "use_bias": ("bias",),
     "epsilon": ("eps",), "p": ("rate",), "negative_slope": ("slope",), "alpha": ("slope",), "dim": ("axis",), "output_size": ("size",),
+    "learning_rate": ("lr",),
 }  # fmt: skip
 """Arguments by their names in other frameworks."""
 

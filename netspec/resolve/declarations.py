@@ -23,6 +23,10 @@ class Declarations:
     sections: tuple[ast.Section, ...]
     missing: frozenset[str]
 
+    def has_parameter(self, name: str) -> bool:
+        """Whether any net of the file has a parameter of this name."""
+        return any(p.name == name for net in self.nets.values() if isinstance(net, ast.Net) for p in net.parameters)
+
     def base_of(self, name: str, collector: Collector) -> tuple[ast.Net, tuple[ast.NetAlias, ...]] | None:
         """The net behind a name and the aliases passed on the way to it, nearest first; ``None`` after a report."""
         aliases: list[ast.NetAlias] = []
@@ -61,7 +65,7 @@ def declare(file: ast.File, collector: Collector) -> Declarations:
     places: dict[str, Span] = {}
     for item in file.items:
         if isinstance(item, ast.Section):
-            sections.append(item)
+            _add_section(item, sections, file.source, collector)
             continue
         if isinstance(item, ast.Hole):
             missing.update(item.names)
@@ -86,6 +90,17 @@ def declare(file: ast.File, collector: Collector) -> Declarations:
     if not nets and not collector.failed:
         collector.add(problems.NoNet(), Place(file.source, Span(len(file.source.text), len(file.source.text))))
     return Declarations(file.source, nets, blocks, tuple(sections), frozenset(missing))
+
+
+def _add_section(section: ast.Section, sections: list[ast.Section], source: Source, collector: Collector) -> None:
+    """Add a section, or report that the file has it already."""
+    first = next((s for s in sections if (s.name, s.subject) == (section.name, section.subject)), None)
+    if first is None:
+        sections.append(section)
+        return
+    what = "section" if section.subject is None else f"section of `{section.subject}`"
+    related = (Related(Place(source, first.name_span), "first here"),)
+    collector.add(problems.DefinedTwice(section.name, what), Place(source, section.name_span), related)
 
 
 def _check_name(

@@ -15,9 +15,11 @@ from netspec.diagnostics.collector import Collector
 from netspec.graph import Facts, Node, Region
 from netspec.layer import Layer, layers
 from netspec.lowering import X, nn
+from netspec.resolve.nearby import labels_of, told
 from netspec.resolve.scope import Labelled, Namespace, Scope
 from netspec.shape import Shape
 from netspec.source import Place, Source, Span
+from netspec.syntax import ast
 from netspec.values import Tensor
 
 UNKNOWN_TENSOR = Tensor(-1, None)
@@ -37,6 +39,8 @@ class Frame:
     blocks: tuple[str, ...] = ()
     depth: int = 0
     in_loop: bool = False
+    text: ast.Body | None = None
+    """The body of the net or block that this is in."""
 
     def child(self, **changes: Any) -> Frame:
         """A frame for a body within this one, with a scope of its own."""
@@ -64,13 +68,23 @@ class Emitter:
         self.nodes: list[Node] = []
         self.regions: list[Region] = []
         self.labels: dict[str, int] = {}
+        self._labels: dict[ast.Body, dict[str, Span]] = {}
 
     def report(self, frame: Frame, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
         """Put a problem where problems go. Raises :class:`Overflow` when there are too many to go on."""
         spots = tuple(Related(Place(frame.source, s), text) for s, text in (related or {}).items())
-        self.collector.add(problem, Place(frame.source, span), spots, frame.trail)
+        place = Place(frame.source, span)
+        self.collector.add(told(problem, frame.scope, place, self._labels_around(frame)), place, spots, frame.trail)
         if self.collector.full:
             raise Overflow(0)
+
+    def _labels_around(self, frame: Frame) -> dict[str, Span]:
+        """The labels of the net or block around, looked up once."""
+        if frame.text is None:
+            return {}
+        if frame.text not in self._labels:
+            self._labels[frame.text] = labels_of(frame.text)
+        return self._labels[frame.text]
 
     def region(self, kind: Literal["net", "region", "block"], path: str, title: str, frame: Frame | None) -> int:
         """A new region inside the frame's, by number."""

@@ -111,9 +111,10 @@ class Evaluator:
 
     def _whole(self, e: ast.Expression, depth: int) -> int:
         value = self.value(e, depth)
-        if not isinstance(value, int) or isinstance(value, bool):
+        number = whole(value)
+        if number is None:
             raise Failure(problems.BadOperands("[ ]", (kind(value),)), e.span)
-        return value
+        return number
 
     def _call(self, e: ast.Call, depth: int) -> Any:
         name = e.function.name if isinstance(e.function, ast.Name) else None
@@ -169,6 +170,13 @@ class Evaluator:
         if not isinstance(value, bool):
             raise Failure(problems.NotACondition(kind(value)), span)
         return value
+
+
+def whole(value: Any) -> int | None:
+    """A whole number as such, a decimal one without a fraction counted too, as for a layer's argument; ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and not value.is_integer()):
+        return None
+    return int(value)
 
 
 def _parts_of(value: Any) -> dict[str, Any]:
@@ -246,10 +254,11 @@ def _half_up(value: float) -> int:
     return floor(value + 0.5)
 
 
-def _range(*bounds: int) -> tuple[int, ...]:
-    if any(not isinstance(b, int) or isinstance(b, bool) for b in bounds):
+def _range(*bounds: float) -> tuple[int, ...]:
+    numbers = [n for b in bounds if (n := whole(b)) is not None]
+    if len(numbers) < len(bounds):
         raise TypeError
-    found = range(*bounds)
+    found = range(*numbers)
     if found.stop - found.start > LENGTH * abs(found.step):
         raise OverflowError
     return tuple(found)

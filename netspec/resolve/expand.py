@@ -9,25 +9,28 @@ from netspec.diagnostics import problems
 from netspec.diagnostics.text import closest
 from netspec.graph import Output
 from netspec.layer import elsewhere, layers
+from netspec.layers.planned import planned
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
 from netspec.resolve.scope import MISSING, Namespace
 from netspec.resolve.uses import Step, User
 from netspec.resolve.walk import Here
+from netspec.sections import SECTIONS
 from netspec.signature import REQUIRED, Parameter, Signature, TensorShape
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import Tensor, kind, show
 
+_SECTIONS: Final = frozenset({*SECTIONS, "expect"})
 _INPUT = Signature(1, False, (Parameter("shape", TensorShape(), REQUIRED, True),))
 
 
-PLANNED_LAYERS: Final = frozenset(
-    {
-        "attention", "conv_transpose", "distance", "group_norm", "instance_norm", "layer_norm", "lrn", "matmul", "max", "min", "pad",
-        "prelu", "reshape", "transpose", "upsample",
-    }
-)  # fmt: skip
-"""Layers of the language that may be written and are not built yet."""
+_NO_STEPS: Final = {
+    "return": "the last tensor is the result: leave return out, or write output(a, b) for several",
+    "freeze": "write frozen { … }",
+    "resize": "leave it out: training and prediction bring every picture to the size of the input",
+    "print": "leave it out: `netspec summary` shows every tensor's size",
+}  # fmt: skip
+"""Words of other languages and frameworks, and what to do instead."""
 
 
 class Expander(User):
@@ -152,18 +155,21 @@ class Expander(User):
             self.holes = True
             return
         span = op.reference.span
-        if isinstance(op.reference, ast.Attribute) and op.reference.name.casefold() in elsewhere():
+        if isinstance(op.reference, ast.Attribute) and (op.reference.name.casefold() in elsewhere() or planned(op.reference.name)):
             name = frame.source.text[span.start : span.end]
-        ours = elsewhere().get(name.rpartition(".")[2].casefold())
+        last = name.rpartition(".")[2]
+        ours = elsewhere().get(last.casefold())
         if name in self.nets:
             self.report(frame, problems.NotBuiltYet(f"using a net, as `{name}`, inside another is", "write the part as a block"), span)
         elif name in layers():
             problem = problems.NotAStep(name, "is a layer, and has no parts", "what a layer takes stands in parentheses")
             self.report(frame, problem, span)
-        elif name in PLANNED_LAYERS:
-            self.report(frame, problems.NotBuiltYet(f"the layer `{name}` is", "`netspec layers` lists those that are"), span)
         elif ours is not None:
             self.report(frame, problems.ForeignLayer(name, ours, str(layers()[ours].signature)), span)
+        elif (later := planned(last)) is not None:
+            self.report(frame, problems.NotBuiltYet(f"the layer `{later}` is", "`netspec layers` lists those that are"), span)
+        elif name in _SECTIONS:
+            self.report(frame, problems.OutOfPlace(name, outside=False), op.span)
         else:
             names = [*layers(), *self._special, *self.blocks, *frame.scope.names()]
-            self.report(frame, problems.UnknownStep(name, closest(name, names)), span)
+            self.report(frame, problems.UnknownStep(name, closest(name, names), _NO_STEPS.get(name.casefold())), span)

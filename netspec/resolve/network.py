@@ -14,7 +14,9 @@ from netspec.resolve.declarations import Declarations
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.expand import Expander
+from netspec.resolve.nearby import meant_for_chain
 from netspec.resolve.scope import Namespace, Scope
+from netspec.resolve.settings import as_setting
 from netspec.resolve.uses import block_signature
 from netspec.shape import elements
 from netspec.signature import MAX_WHOLE
@@ -35,7 +37,7 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
     emitter = Emitter(collector, max_nodes)
     expander = Expander(emitter, declarations.blocks, tuple(declarations.nets), declarations.missing)
     namespace = Namespace("")
-    frame = Frame(declarations.source, Scope(namespace), namespace, emitter.region("net", "", name, None))
+    frame = Frame(declarations.source, Scope(namespace), namespace, emitter.region("net", "", name, None), text=net.body)
     errors = collector.errors
     try:
         values = _values(net, aliases, given, frame, expander, collector)
@@ -53,9 +55,10 @@ def expand_net(declarations: Declarations, name: str, given: Written, collector:
     if not any(n.role == "input" for n in emitter.nodes):
         collector.add(problems.NoInput(name), Place(declarations.source, net.name_span))
         return None
-    _report_unused(emitter.nodes, outputs, collector)
+    _report_unused(emitter.nodes, outputs, declarations, collector)
     if collector.errors > errors:
         return None
+    _report_channels_last(emitter.nodes, collector)
     _report_huge(emitter.nodes, collector)
     return Graph(name, declarations.source, tuple(emitter.nodes), tuple(emitter.regions), outputs, settings, emitter.labels)
 
@@ -68,7 +71,8 @@ def _values(
     values: dict[str, Any] = {}
     for parameter, (value, place) in given.items():
         if parameter not in known:
-            collector.add(problems.UnknownParameter(parameter, net.name, known, closest(parameter, known)), place)
+            instead = None if place is None else as_setting(parameter, place.source.text)
+            collector.add(problems.UnknownParameter(parameter, net.name, known, closest(parameter, known), instead), place)
             return None
         values[parameter] = value
     for alias in aliases:
@@ -80,10 +84,19 @@ def _values(
             values.setdefault(parameter, bound.arguments[parameter])
     missing = tuple(p.name for p in net.parameters if p.default is None and p.name not in values)
     if missing:
-        related = (Related(Place(frame.source, net.parameters[0].span), "give it a default, or set it from outside"),)
-        collector.add(problems.MissingArguments(net.name, missing, ", ".join(known)), Place(frame.source, net.name_span), related)
+        related = (Related(Place(frame.source, net.parameters[0].span), "has no default"),)
+        collector.add(
+            problems.MissingArguments(net.name, missing, ", ".join(known), is_net=True), Place(frame.source, net.name_span), related
+        )
         return None
     return values
+
+
+def _report_channels_last(nodes: list[Node], collector: Collector) -> None:
+    """Warn of an input that looks like a picture with its channels at the end."""
+    for node in nodes:
+        if node.role == "input" and len(node.output) == 3 and node.output[2] in (1, 3) and problems.channels_last(node.output):
+            collector.add(problems.ChannelsLast(node.output), node.place)
 
 
 def _last(flow: Tensor | None, emitter: Emitter) -> tuple[Output, ...]:
@@ -104,16 +117,14 @@ def _report_huge(nodes: list[Node], collector: Collector) -> None:
                 collector.add(problems.HugeTensor(node.layer, what, count), node.place, (), node.trail)
 
 
-def _report_unused(nodes: list[Node], outputs: tuple[Output, ...], collector: Collector) -> None:
+def _report_unused(nodes: list[Node], outputs: tuple[Output, ...], declarations: Declarations, collector: Collector) -> None:
     """A tensor that nothing uses is an error: it would be computed, learned and counted for nothing."""
     used = {i for n in nodes for i in n.inputs} | {o.node for o in outputs}
     for node in nodes:
         if node.index not in used and not collector.full:
             name = node.label or ("input" if node.role == "input" else node.layer)
             results = tuple(o.name for o in outputs if o.name != "output")
-            collector.add(
-                problems.Unused(name, node.role == "input", results, node.label is not None),
-                node.place,
-                (),
-                node.trail,
-            )
+            bodies = (b for b in (*declarations.nets.values(), *declarations.blocks.values()) if not isinstance(b, ast.NetAlias))
+            meant = meant_for_chain(bodies, node.place)
+            problem = problems.Unused(name, node.role == "input", results, node.label is not None, meant)
+            collector.add(problem, node.place, (), node.trail)

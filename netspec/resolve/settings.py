@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from netspec.diagnostics import Problem, Related, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
-from netspec.graph import Section
+from netspec.graph import Graph, Section
 from netspec.resolve.arguments import Binder
 from netspec.resolve.declarations import Declarations
 from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.scope import Namespace, Scope
-from netspec.sections import PLANNED, PLANNED_BLOCKS, SECTIONS
+from netspec.sections import OPTIMIZERS, PLANNED, PLANNED_BLOCKS, SECTIONS, loss_fits
 from netspec.signature import signature_of
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
+from netspec.values import Choice
 
 Override = tuple[Source, ast.Expression]
+REGIONS: Final = frozenset({"preprocess", "augment"})
+"""Regions of a net that might be taken for sections."""
 
 
 def check_section(
@@ -50,7 +53,9 @@ def _set(section: str, key: str, expression: ast.Expression, place: Place, value
     parameter = signature_of(SECTIONS[section]).by_name.get(key)
     if parameter is None:
         sentence = PLANNED[section].get(key)
-        collector.add(_planned(sentence) if sentence else _unknown(section, key), place)
+        text = place.source.text[expression.span.start : expression.span.end]
+        instead = _elsewhere(section, key, text, place.span == expression.span, values)
+        collector.add(_planned(sentence) if sentence else _unknown(section, key, instead), place)
         return False
 
     def report(problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
@@ -59,6 +64,20 @@ def _set(section: str, key: str, expression: ast.Expression, place: Place, value
 
     values[key] = Binder(section, Evaluator(Scope(Namespace(""))), report).accept(key, parameter.kind, expression)
     return True
+
+
+def check_loss(graph: Graph, collector: Collector) -> None:
+    """Report a loss that is written and does not go with the net's one output. Where none is written, training chooses."""
+    if len(graph.outputs) != 1:
+        return
+    train, last = graph.train, graph.nodes[graph.outputs[0].node]
+    loss = train.values.get("loss")
+    if len(last.output) != 1 or not isinstance(loss, Choice) or "loss" not in train.places:
+        return
+    ending = last.layer if last.layer in {"softmax", "sigmoid"} else None
+    if not loss_fits(loss.name, last.output[0], ending):
+        problem = problems.LossAndOutput(loss.name, graph.name, graph.outputs[0].name, last.output[0], ending)
+        collector.add(problem, train.places["loss"])
 
 
 def _not_yet(section: str, entry: ast.Subsection | ast.Target | ast.Hole, source: Source, collector: Collector) -> None:
@@ -72,9 +91,34 @@ def _not_yet(section: str, entry: ast.Subsection | ast.Target | ast.Hole, source
     collector.add(_planned(sentence) if sentence else _unknown(section, name), Place(source, span))
 
 
-def _unknown(section: str, key: str) -> Problem:
+def _unknown(section: str, key: str, instead: str | None = None) -> Problem:
     known = tuple(signature_of(SECTIONS[section]).by_name)
-    return problems.UnknownSetting(section, key, known, closest(key, known))
+    return problems.UnknownSetting(section, key, known, closest(key, known), instead)
+
+
+def as_setting(name: str, text: str) -> str | None:
+    """How to set on the command line what is no parameter of a net, and a setting of a section or of an optimizer."""
+    section = next((s for s, declaration in SECTIONS.items() if name in signature_of(declaration).by_name), None)
+    if section is not None:
+        return f'--set "{section}.{name}={text}"'
+    call = _of_optimizer(name, text)
+    return f'--set "train.optimizer={call}"' if call else None
+
+
+def _of_optimizer(key: str, text: str, chosen: str = "adam") -> str | None:
+    """A setting as one of the optimizer: of the one that is chosen, or of the first that has it."""
+    key = "lr" if key == "learning_rate" else key
+    having = [name for name, declaration in OPTIMIZERS.items() if key in signature_of(declaration).by_name]
+    return f"{chosen if chosen in having else having[0]}({key}={text})" if having else None
+
+
+def _elsewhere(section: str, key: str, text: str, from_outside: bool, values: Mapping[str, Any]) -> str | None:
+    """How to write what `train` has no setting for and an optimizer has."""
+    chosen = values.get("optimizer")
+    call = _of_optimizer(key.rpartition(".")[2], text, chosen.name if isinstance(chosen, Choice) else "adam")
+    if section != "train" or call is None:
+        return None
+    return f'--set "train.optimizer={call}"' if from_outside else f"optimizer = {call}"
 
 
 def _planned(sentence: str) -> problems.NotBuiltYet:
@@ -88,7 +132,10 @@ def check_names(declarations: Declarations, collector: Collector) -> None:
     known, nets = (*SECTIONS, "expect"), tuple(declarations.nets)
     for section in declarations.sections:
         place = Place(declarations.source, section.name_span)
-        if section.name not in known:
-            collector.add(problems.UnknownSection(section.name, known, closest(section.name, known)), place)
+        if section.name in REGIONS:
+            collector.add(problems.OutOfPlace(section.name, outside=True), place)
+        elif section.name not in known:
+            near = closest(section.name, (*known, "net", "block"))
+            collector.add(problems.UnknownSection(section.name, known, near), place)
         elif section.subject is not None and section.subject not in (*nets, *declarations.missing):
             collector.add(problems.UnknownNet(section.subject, nets, closest(section.subject, nets)), place)

@@ -65,6 +65,8 @@ class User(Walker):
         if bound is None:
             here.frame.namespace.number()
             return self.labelled(here, UNKNOWN_TENSOR)
+        if layer.is_merge and self._flows_in_twice(layer, bound, here):
+            return self.labelled(here, UNKNOWN_TENSOR)
         inputs = [here.flow, *(t for t, _ in bound.tensors)]
         try:
             tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span)
@@ -79,6 +81,15 @@ class User(Walker):
                 op.span,
             )
         return self.labelled(here, tensor)
+
+    def _flows_in_twice(self, layer: Layer, bound: Bound, here: Here) -> bool:
+        """Whether a merge names the tensor that flows in, which is part of it anyway: whoever knows other frameworks expects otherwise."""
+        named = [span for tensor, span in bound.tensors if here.flow is not None and tensor.node == here.flow.node >= 0]
+        if not named:
+            return False
+        name, *others = (here.frame.source.text[s.start : s.end] for s in (named[0], *(s for _, s in bound.tensors if s not in named)))
+        self.report(here.frame, problems.FlowsInTwice(layer.name, name, tuple(others)), named[0])
+        return True
 
     def merge(self, layer: Layer, op: ast.UseOf, body: ast.Body, here: Here, identity: bool = False) -> Tensor | None:
         """A merge of branches, of the tensors in its arguments, and with ``identity`` of what flows in."""
@@ -154,6 +165,7 @@ class User(Walker):
             trail=Trail(title, Place(frame.source, op.span), frame.trail),
             blocks=(*frame.blocks, block.name),
             in_loop=False,
+            text=block.body,
         )
         given = {name: bound.arguments[name] for name in bound.spans}
         if not self.parameters(block.parameters, given, inner, here.flow):
@@ -206,8 +218,8 @@ def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = Fa
 
 
 def _title(name: str, bound: Bound) -> str:
-    """How a use of a block is named in notes and pictures: ``bottleneck(64, stride=2)``."""
+    """How a use of a block is named in notes and pictures, each argument as it was given: ``bottleneck(64, stride=2)``."""
     given = [(n, bound.arguments[n]) for n in bound.spans]
     texts = [(n, show_shape(v.shape) if isinstance(v, Tensor) else show(v)) for n, v in given]
-    parts = [text if i == 0 else f"{n}={text}" for i, (n, text) in enumerate(texts)]
+    parts = [f"{n}={text}" if n in bound.named else text for n, text in texts]
     return f"{name}({', '.join(parts)})" if parts else name

@@ -13,7 +13,7 @@ from netspec.diagnostics.text import escape
 from netspec.limits import NAME_LENGTH
 from netspec.resolve.arguments import Report, all_words
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
-from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.resolve.evaluate import Evaluator, Failure, whole
 from netspec.resolve.scope import Namespace
 from netspec.source import Span
 from netspec.syntax import ast
@@ -137,10 +137,11 @@ class Walker(ABC):
 
     def _repeat(self, operation: ast.Repeat, frame: Frame, flow: Tensor | None) -> Tensor | None:
         """One round is written out and counted; too many rounds are refused before the second."""
-        count = self.value(operation.count, frame, flow)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            if count is not UNKNOWN_TENSOR:
-                self.report(frame, problems.NotACount(show(count)), operation.count.span)
+        value = self.value(operation.count, frame, flow)
+        count = whole(value)
+        if count is None or count < 0:
+            if value is not UNKNOWN_TENSOR:
+                self.report(frame, problems.NotACount(show(value)), operation.count.span)
             return UNKNOWN_TENSOR
         before = len(self.emitter.nodes)
         for turn in range(count):

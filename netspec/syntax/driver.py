@@ -62,7 +62,8 @@ def _ready(tables: Tables) -> tuple[_Reduction, ...]:
 def run(tables: Tables, tokens: Sequence[Token], start: str, source: Source, expression: Callable[..., Any]) -> Any:
     """What the tokens make, read as ``start``; ``expression`` reads what stands in computed labels. Raises :class:`SyntaxFault`.
 
-    Three stacks go side by side: states, what was made, and where it begins.
+    Three stacks go side by side: states, what was made, and where it begins. The loop is one function on purpose: a call for each
+    token and reduction would cost as much as the work.
     """
     table, reductions, climbed = tables.states, _ready(tables), _climbed()
     states: list[int] = [tables.starts[start]]

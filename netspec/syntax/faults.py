@@ -15,6 +15,8 @@ MAX_ERRORS: Final = 20
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _NEVER = re.compile(r"(?:[^\t\n -~]|[$&'?;@\\^`~])+")
 """Characters that begin no token, and are part of none but strings and comments."""
+_COMMENT = re.compile(r"^[ \t]*(//|/\*)|[)}\w][ \t]+(//|/\*)[ \t]*[A-Za-z]")
+_QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_]*)'(?![ \t]*:)")
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -46,6 +48,7 @@ class Faults:
         """Where brackets stand that are never closed."""
         self._lines: set[int] = set()
         self._lost_bracket = False
+        self._fenced = False
 
     def _add(self, problem: Problem, start: int, end: int, related: tuple[Span, str] | None = None) -> None:
         line, _ = self.source.position(start)
@@ -74,9 +77,26 @@ class Faults:
             swallowed = self.source.text[position:stop]
             self._lost_bracket |= any(swallowed.count(a) != swallowed.count(b) for a, b in _PAIRS.items())
             return stop
-        self._add(problems.BadCharacter(character), position, position + 1)
+        if self.source.text.startswith("```", position):
+            return self._fence(position)
+        self._add(problems.BadCharacter(character, self._instead(position)), position, position + 1)
         more = _NEVER.match(self.source.text, position + 1, end)
         return more.end() if more else position + 1
+
+    def _fence(self, position: int) -> int:
+        """At the marks around a text in Markdown: reported the first time; gives the end of their line."""
+        if not self._fenced:
+            self._add(problems.BadCharacter("`", "take out the lines with ```"), position, position + 3)
+        self._fenced = True
+        return self._end_of_line(position)
+
+    def _instead(self, position: int) -> str | None:
+        """What to write where a character stands in a comment of another language, or quotes a word that needs no quotes."""
+        line = self.source.text[self.source.text.rfind("\n", 0, position) + 1 : position]
+        if _COMMENT.search(line):
+            return "a comment begins with #"
+        quoted = _QUOTED.match(self.source.text, position)
+        return f"write {quoted[1]}, without quotes" if quoted else None
 
     def _end_of_line(self, position: int) -> int:
         stop = self.source.text.find("\n", position)

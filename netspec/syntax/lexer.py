@@ -62,6 +62,7 @@ def tokenize(source: Source, tables: Tables, start: int = 0, end: int | None = N
 
 
 def _scan(source: Source, tables: Tables, start: int, end: int, faults: Faults) -> list[Token]:
+    """One pass. The loop is one function on purpose: a call for each token would cost as much as the work."""
     text = source.text
     tokens: list[Token] = []
     open_brackets: list[Token] = []

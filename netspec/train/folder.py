@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,20 +17,22 @@ from typing import IO, Final
 
 from pydantic import ValidationError
 
-from netspec.backends.atomic import write_atomically
+from netspec.backends.atomic import open_regular, write_atomically
 from netspec.diagnostics import failure
 from netspec.diagnostics.running import BrokenRun, CannotUseFolder, DiskTooSmall, NothingToResume, RunExists, RunLocked
 from netspec.report.models import RunRecord
 
 RUNS: Final = Path("runs")
 _LOCK: Final = ".lock"
+_TEMPORARY: Final = re.compile(r"\.(?:probe|spec\.net|run\.json|history\.csv|curves\.png|(?:last|best|state)\.safetensors)\.\w+\.tmp")
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run's files lie."""
+    """Where a run's files lie. ``made`` says that the folder was made for it."""
 
     path: Path
+    made: bool = False
 
     @property
     def spec(self) -> Path:
@@ -58,11 +62,13 @@ class RunFolder:
     def state(self) -> Path:
         return self.path / "state.safetensors"
 
-    def weights(self) -> Path:
-        """The weights to use: the best epoch's where validation has found one, else the last epoch's. Raises N753 if there are none."""
-        found = next((p for p in (self.best, self.last) if p.is_file()), None)
-        if found is None:
+    def weights(self, record: RunRecord) -> Path:
+        """The weights to use: the best epoch's where validation has found one, else the last epoch's. Raises N753 if they are not there."""
+        if not record.epochs_done:
             raise failure(BrokenRun(str(self.path), "no epoch was complete, so it holds no weights"))
+        found = self.last if record.best is None else self.best
+        if not found.is_file():
+            raise failure(BrokenRun(str(found), "the weights of the run are missing"))
         return found
 
     def write(self, path: Path, content: bytes) -> None:
@@ -73,13 +79,11 @@ class RunFolder:
         self.write(self.record, (record.model_dump_json(indent=2) + "\n").encode())
 
     def read_record(self) -> RunRecord:
-        """``run.json``; raises N751 where there is none, N753 where it is damaged."""
-        try:
-            content = self.record.read_bytes()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise failure(NothingToResume(str(self.path))) from error
-        except OSError as error:
-            raise failure(BrokenRun(str(self.record), error.strerror or str(error))) from error
+        """``run.json``; raises N751 where there is none, N801 where it cannot be read, N753 where it is damaged."""
+        if not os.path.lexists(self.record):
+            raise failure(NothingToResume(str(self.path)))
+        with open_regular(str(self.record)) as file:
+            content = file.read()
         try:
             return RunRecord.model_validate_json(content)
         except ValidationError as error:
@@ -93,25 +97,26 @@ def new_folder(name: str, out: Path | None) -> RunFolder:
         return _numbered(name)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise failure(RunExists(str(out), "is a link" if out.is_symlink() else "is a file"))
+    made = not out.exists()
     _make(out)
-    if any(not _is_ours(entry.name) for entry in out.iterdir()):
+    if any(not _is_ours(entry) for entry in out.iterdir()):
         raise failure(RunExists(str(out), "exists and is not empty"))
-    return RunFolder(out)
+    return RunFolder(out, made)
 
 
 def _numbered(name: str) -> RunFolder:
+    _make(RUNS)
     number = max(_numbers(name), default=0) + 1
     while True:
         path = RUNS / f"{name}-{number}"
         try:
-            RUNS.mkdir(parents=True, exist_ok=True)
             path.mkdir()
         except FileExistsError:
             number += 1
             continue
         except OSError as error:
             raise failure(CannotUseFolder(str(path), error.strerror or str(error))) from error
-        return RunFolder(path)
+        return RunFolder(path, made=True)
 
 
 def last_folder(name: str) -> RunFolder:
@@ -130,11 +135,15 @@ def _numbers(name: str) -> list[int]:
 
 
 def discard_if_unused(folder: RunFolder) -> None:
-    """Take away a new folder in which no run was begun."""
-    if not folder.path.is_dir() or any(not _is_ours(entry.name) for entry in folder.path.iterdir()):
-        return
+    """Take away what was made for a run that was not begun. Only for the holder of the lock."""
     with contextlib.suppress(OSError):
-        shutil.rmtree(folder.path)
+        entries = list(folder.path.iterdir())
+        if not all(map(_is_ours, entries)):
+            return
+        for entry in entries:
+            entry.unlink()
+        if folder.made:
+            folder.path.rmdir()
 
 
 def _make(path: Path) -> None:
@@ -144,9 +153,10 @@ def _make(path: Path) -> None:
         raise failure(CannotUseFolder(str(path), error.strerror or str(error))) from error
 
 
-def _is_ours(name: str) -> bool:
+def _is_ours(entry: Path) -> bool:
     """Whether an entry is a lock, or a temporary file that a killed run has left."""
-    return name == _LOCK or (name.startswith(".") and name.endswith(".tmp"))
+    named = entry.name == _LOCK or _TEMPORARY.fullmatch(entry.name) is not None
+    return named and entry.is_file() and not entry.is_symlink()
 
 
 def probe(folder: RunFolder, needed: int) -> None:
@@ -166,19 +176,14 @@ def probe(folder: RunFolder, needed: int) -> None:
 def sweep(folder: RunFolder) -> None:
     """Remove the temporary files that a killed process has left. Only for the holder of the lock."""
     for entry in folder.path.iterdir():
-        if _is_ours(entry.name) and entry.name != _LOCK:
+        if _is_ours(entry) and entry.name != _LOCK:
             entry.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
     """Hold the folder for this process alone; raises N752 where another one trains in it. The lock ends with its process."""
-    path = folder.path / _LOCK
-    try:
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise failure(CannotUseFolder(str(folder.path), error.strerror or str(error))) from error
-    with file:
+    with _open_lock(folder) as file:
         if not _try_lock(file):
             file.seek(0)
             raise failure(RunLocked(str(folder.path), file.read(200).strip() or "another process"))
@@ -186,6 +191,19 @@ def locked(folder: RunFolder) -> Iterator[None]:
         file.write(f"process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
         file.flush()
         yield
+
+
+def _open_lock(folder: RunFolder) -> IO[str]:
+    """The lock's own file: a link there is not followed, and a pipe not waited for."""
+    careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(folder.path / _LOCK, os.O_RDWR | os.O_CREAT | careful, 0o666)
+    except OSError as error:
+        raise failure(CannotUseFolder(str(folder.path), f"{_LOCK}: {error.strerror or error}")) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise failure(CannotUseFolder(str(folder.path), f"{_LOCK} is not a regular file"))
+    return os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace")
 
 
 def _try_lock(file: IO[str]) -> bool:

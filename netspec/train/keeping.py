@@ -9,6 +9,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from netspec.backends.torch.weights import write_weights
+from netspec.diagnostics import failure
+from netspec.diagnostics.running import BrokenRun
 from netspec.report.history import history_csv
 from netspec.report.models import RunRecord
 from netspec.train.checkpoint import Position, save_state
@@ -37,10 +39,18 @@ class Keeper:
         save_state(self.folder, net, optimizer, device, position)
         self._follow(net, position)
 
+    def begun(self) -> bool:
+        """Whether there is a state to go on from. Raises N753 where it is gone, and with it the way to the weights that are there."""
+        if not self.folder.state.is_file() and (self.folder.last.exists() or self.folder.best.exists()):
+            raise failure(BrokenRun(str(self.folder.state), "it is missing, and the run cannot go on without it"))
+        return self.folder.state.is_file()
+
     def restore(self, net: nn.Module, position: Position) -> None:
-        """Make the other files agree with a state that was just loaded."""
+        """Make the other files agree with a state that was just loaded. Raises N753 where the weights of the best epoch are gone."""
         if position.epoch and not position.step:
             self._follow(net, position)
+        if position.best is not None and not self.folder.best.is_file():
+            raise failure(BrokenRun(str(self.folder.best), f"it is missing, and epoch {position.best.epoch} was the best"))
         self.sweep_history(position)
 
     def _follow(self, net: nn.Module, position: Position) -> None:

@@ -21,8 +21,9 @@ def read_classes(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
     """The classes a model file names, in the order of its outputs, or ``None`` where it names none as it should."""
     try:
         names = json.loads(metadata[CLASSES])
-    except (KeyError, ValueError):
-        return None
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+        if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
+            return None
+        "".join(names).encode()
+    except (KeyError, ValueError, RecursionError):
         return None
     return tuple(names)

@@ -183,7 +183,7 @@ class _Sums:
         self._step += 1
         self._loss += loss * count
         self._correct += correct
-        self._bad = torch.where((self._bad < 0) & ~torch.isfinite(loss), self._step, self._bad)
+        self._bad = torch.where((self._bad < 0) & ~torch.isfinite(self._loss), self._step, self._bad)
 
     def first_bad_step(self) -> int | None:
         step = int(self._bad)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
+from netspec.backends.torch.weights import check_weights, read_file
 from netspec.compiler import load
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.running import BrokenRun, CannotRebuild
 from netspec.graph import Graph
 from netspec.report.models import RunRecord
 from netspec.train.folder import RunFolder
+from netspec.train.labels import read_classes
 from netspec.train.resuming import spec_digest
 
 
@@ -21,6 +25,18 @@ class Run:
     folder: RunFolder
     record: RunRecord
     graph: Graph
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights to use, as :meth:`~netspec.train.folder.RunFolder.weights` says, made sure to be the graph's.
+
+        Raises N753 where they are not there or name other class labels than the record, and what reading raises.
+        """
+        path = self.folder.weights(self.record)
+        file = read_file(path, self.graph)
+        check_weights(self.graph, file.tensors, str(path))
+        if read_classes(file.metadata) != self.record.classes:
+            raise failure(BrokenRun(str(path), "its class labels are missing, or not those of run.json"))
+        return file.tensors
 
 
 def load_run(path: Path) -> Run:

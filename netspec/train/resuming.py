@@ -48,6 +48,8 @@ def check_same_data(path: Path, record: RunRecord, splits: Splits) -> None:
     added = [c for c in splits.classes if c not in record.classes]
     removed = [c for c in record.classes if c not in splits.classes]
     changes += [f"class {c} is new" for c in added] + [f"class {c} is gone" for c in removed]
+    if not changes and splits.classes != record.classes:
+        changes.append("the classes stand in another order")
     counts = splits.counts()
     for split in {**record.data.counts, **counts}:
         old, new = record.data.counts.get(split, 0), counts.get(split, 0)

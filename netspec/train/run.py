@@ -92,13 +92,13 @@ class _Job:
 def _begun(job: _Job, out: Path | None) -> RunResult:
     """A new run. Its folder is tried out before the data is read, and taken away again if that fails."""
     folder = new_folder(run_name(job.graph), out)
-    try:
-        with locked(folder):
+    with locked(folder):
+        try:
             probe(folder, _needed(job.graph))
             splits = _open(job)
             return _run(job, splits, folder, _new_record(job, splits, folder))
-    finally:
-        discard_if_unused(folder)
+        finally:
+            discard_if_unused(folder)
 
 
 def _resumed(job: _Job, out: Path | None) -> RunResult:
@@ -159,8 +159,7 @@ def _training(job: _Job, splits: Splits, keeper: Keeper, request: StopRequest) -
         # On the CPU a step of a small convolutional net then takes 0.77 of the time.
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(job.settings.optimizer, (p for p in net.parameters() if p.requires_grad))
-    resumed = keeper.folder.state.is_file()
-    position = load_state(keeper.folder, net, optimizer, job.device) if resumed else Position()
+    position = load_state(keeper.folder, net, optimizer, job.device) if keeper.begun() else Position()
     keeper.restore(net, position)
     assert splits.train is not None
     images, val = splits.train.to(job.device), None if splits.val is None else splits.val.to(job.device)
@@ -172,7 +171,7 @@ def _finish(job: _Job, splits: Splits, training: Training) -> RunResult:
     keeper, position = training.keeper, training.position
     figures = None
     if splits.test is not None:
-        training.net.load_state_dict(read_weights(keeper.folder.weights()))
+        training.net.load_state_dict(read_weights(keeper.folder.weights(keeper.record)))
         training.net.eval()
         test = splits.test.to(job.device)
         figures = measure(training.score, test, job.task.classes, job.settings.batch, lambda: _stop_if_asked(training)).figures()

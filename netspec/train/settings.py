@@ -9,7 +9,7 @@ from netspec.diagnostics import Diagnostic, NetspecError, Problem
 from netspec.diagnostics.running import LossDoesNotFit, NesterovNeedsMomentum, OneValuePerChannel
 from netspec.graph import Graph
 from netspec.report.models import NamedSettings, TrainSettings
-from netspec.sections import LOSSES, SECTIONS, choice
+from netspec.sections import LOSSES, SECTIONS, choice, loss_fits
 from netspec.shape import elements
 from netspec.signature import signature_of
 from netspec.values import Choice
@@ -22,8 +22,7 @@ def train_settings(graph: Graph, task: Task) -> TrainSettings:
     """
     values = section_values(graph, "train")
     loss: Choice = values["loss"] or choice(LOSSES["binary_cross_entropy" if task.binary or task.ending == "sigmoid" else "cross_entropy"])
-    binary = loss.name == "binary_cross_entropy"
-    if binary != task.binary or task.ending == ("softmax" if binary else "sigmoid"):
+    if not loss_fits(loss.name, task.outputs, task.ending):
         raise _at(graph, "loss", LossDoesNotFit(loss.name, task.outputs, task.ending))
     optimizer: Choice = values["optimizer"]
     if optimizer.settings.get("nesterov") and not optimizer.settings["momentum"]:

@@ -13,7 +13,7 @@ from netspec.backends.dot import Direction, to_dot
 from netspec.backends.dot.compose import compose
 from netspec.backends.dot.picture import Box, Cluster, Picture
 from netspec.backends.dot.select import select
-from netspec.backends.dot.words import describe
+from netspec.backends.dot.words import broken, describe
 from netspec.compiler import Limits as CompilerLimits
 from netspec.compiler import compile_source, load
 from netspec.diagnostics import Exit, NetspecError
@@ -56,7 +56,7 @@ def picture_of(graph: Graph, only: str | None = None, fold: bool = True) -> Pict
 
 
 def boxes(part: Picture | Cluster) -> list[Box]:
-    return [b for c in part.content for b in ([c] if isinstance(c, Box) else boxes(c))]
+    return [b for c in part.content for b in ([c] if isinstance(c, Box) else boxes(c)) if b.form != "fork"]
 
 
 def clusters(part: Picture | Cluster) -> list[Cluster]:
@@ -64,7 +64,7 @@ def clusters(part: Picture | Cluster) -> list[Cluster]:
 
 
 def titles(picture: Picture) -> list[str]:
-    return [" ".join(c.lines) for c in clusters(picture)]
+    return [" ".join((c.name, *c.lines)) for c in clusters(picture)]
 
 
 def parsed(dot: str) -> pygraphviz.AGraph:
@@ -99,10 +99,10 @@ def test_golden(golden: Callable[[str, str], None], name: str, spec: str | None,
 @pytest.mark.parametrize("fold", [True, False])
 def test_every_spec_is_well_formed_dot(spec: Path, fold: bool) -> None:
     dot = to_dot(load(spec), fold=fold)
-    declared = set(re.findall(r"^ *([nio]\d+) \[", dot, re.MULTILINE))
+    declared = set(re.findall(r"^ *([a-z]+\d+) \[label", dot, re.MULTILINE))
     with parsed(dot) as graph:
         assert set(graph.nodes()) == declared
-        assert all(re.fullmatch(r"n\d{4,}|[io]\d+", n) for n in declared)
+        assert all(re.fullmatch(r"[nt]\d{4,}|fn\d{4,}|f?i\d+|o\d+", n) for n in declared)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda p: p.stem)
@@ -115,7 +115,7 @@ def test_unfolded_every_layer_is_drawn_once(spec: Path) -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=lambda p: p.stem)
 def test_everything_drawn_is_joined(spec: Path) -> None:
     picture = picture_of(load(spec))
-    reached = {a for arrow in picture.arrows for a in (arrow.source, arrow.target)}
+    reached = {a for arrow in picture.arrows for a in (arrow.source, arrow.target) if not a.startswith("f")}
     assert reached == {b.id for b in boxes(picture)}
     assert picture.boxes == len(reached)
 
@@ -162,6 +162,64 @@ def test_identity_ways_into_merges_are_marked() -> None:
     assert "skip" not in {b.form for b in boxes(picture)}
 
 
+def arrows_into(picture: Picture, text: str) -> list[tuple[str, bool, bool]]:
+    targets = {b.id for b in boxes(picture) if b.lines[0] == text}
+    return [(a.text, a.skip, a.beside) for a in picture.arrows if a.target in targets]
+
+
+def test_a_way_around_tells_a_shape_that_the_merge_does_not() -> None:
+    text = "net N {\n image: input(8x9x9)\n a: conv(4, 1)\n b: conv(8, 1)\n conv(8, 1) -> concat(a, b)\n conv(8, 1) -> add(b)\n}"
+    picture = picture_of(graph_of(text))
+    assert arrows_into(picture, "concat") == [("8×9×9", False, False), ("4×9×9", True, True), ("8×9×9", True, False)]
+    assert arrows_into(picture, "+") == [("8×9×9", False, False), ("", True, True)]
+
+
+def test_one_way_into_a_merge_is_never_the_way_around() -> None:
+    text = "net N {\n image: input(8x9x9)\n a: conv(8, 1)\n b: conv(8, 1)\n c: add(a)\n c -> add(b)\n}"
+    assert [skip for _, skip, _ in arrows_into(picture_of(graph_of(text)), "+")].count(False) == 2
+
+
+# ---- names
+
+
+@pytest.mark.parametrize("spec", [*SPECS, None], ids=lambda p: p.stem if p else "faces")
+def test_every_label_is_written_somewhere(spec: Path | None) -> None:
+    graph = load(spec) if spec else graph_of(FACES)
+    picture = picture_of(graph, fold=False)
+    written = " ".join([*titles(picture), *(" ".join((b.name, *b.lines)) for b in boxes(picture))])
+    labels = {n.label for n in graph.nodes if n.label and n.label != n.layer}
+    labels |= {part for r in graph.regions for part in r.path.split(".") if part and not part.isdecimal()}
+    assert {label for label in labels if label not in re.findall(r"\w+", written)} == set()
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ("conv(8, 1) -> bn -> relu", [""]),
+        ("stem: conv(8, 1) -> bn -> relu", ["stem"]),
+        ("c: conv(8, 1) -> b: bn -> relu", ["c · b"]),
+        ("stem: { conv(8, 1) -> bn }", ["stem"]),
+        ('stem: { "conv": conv(8, 1) -> "bn": bn }', ["stem"]),
+        ("stem: { c: conv(8, 1) -> b: bn }", ["stem.c · b"]),
+        ("stem: { c: conv(8, 1)\n d: conv(8, 1) }", ["c", "d"]),
+        ("add {\n | left: { conv(8, 1)\n conv(8, 1) }\n | right: conv(8, 1)\n }", ["left.0", "left.1", "right", ""]),
+        ("a: conv(8, 1)\n conv(8, 1) -> sum: add(a)", ["a", "", "sum"]),
+        ('for i in range(5) { "c{i}": conv(8, 3, padding=1) }', ["c0 – c4"]),
+        ("repeat(5) { conv(8, 3, padding=1) }", [""]),
+    ],
+)
+def test_names(steps: str, names: list[str]) -> None:
+    picture = picture_of(graph_of("net N {\n image: input(8x9x9)\n " + steps + "\n}"))
+    assert [b.name for b in boxes(picture) if b.form not in {"input", "output"}] == names
+
+
+def test_titles_are_broken_into_few_lines_of_one_length() -> None:
+    assert broken("incep(16, 32, 8, 8)") == ["incep(16, 32, 8, 8)"]
+    assert broken("bottleneck(64, stride=2, project=true)") == ["bottleneck(64,", "stride=2, project=true)"]
+    assert broken("x" * 60) == ["x" * 28, "x" * 28, "xxxx"]
+    assert len(broken("block(" + "1, " * 500)) <= 5
+
+
 def test_inputs_outputs_and_frozen_parts() -> None:
     picture = picture_of(graph_of(FACES))
     by_form: dict[str, list[tuple[str, ...]]] = {}
@@ -170,7 +228,7 @@ def test_inputs_outputs_and_frozen_parts() -> None:
     assert by_form["input"] == [("image", "3×64×64"), ("meta", "12")]
     assert by_form["output"] == [("age", "1"), ("gender", "1")]
     assert by_form["sign"] == [("×",)]
-    assert [(c.lines[0], c.frozen) for c in clusters(picture)][:2] == [("preprocess", False), ("base", True)]
+    assert [(c.name, c.frozen) for c in clusters(picture)][:2] == [("preprocess", False), ("base", True)]
     assert {b.frozen for c in clusters(picture) if c.frozen for b in boxes(c)} == {True}
     assert "trainable" in picture.caption
 

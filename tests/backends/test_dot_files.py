@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.backends.dot import Direction, Format, Limits, format_of, picture_bytes, render, to_dot
-from netspec.backends.dot.writing import quote
+from netspec.backends.dot.writing import marked_up, quote
 from netspec.compiler import load
 from netspec.diagnostics import Exit, NetspecError
 from tests.backends.test_dot import FACES, ROOT, SPECS, graph_of, parsed, problem_of
@@ -27,14 +27,14 @@ HOSTILE = ['"];a->b[', "end\\", "<IMG SRC=x>", "\\N", "\\G \\n\\l", "a:b", "&lt;
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_texts_stay_texts(text: str) -> None:
     graph = graph_of(FACES)
-    nodes = (replace(graph.nodes[0], path=text), *graph.nodes[1:])
+    nodes = (replace(graph.nodes[0], path=text), *(replace(n, path=text, label=text) for n in graph.nodes[1:]))
     regions = tuple(replace(r, title=text) if r.kind == "block" else r for r in graph.regions)
     hostile = replace(graph, nodes=nodes, regions=regions, name=text)
     with parsed(to_dot(hostile)) as bad, parsed(to_dot(graph)) as good:
         assert sorted(bad.nodes()) == sorted(good.nodes())
         assert sorted(bad.edges()) == sorted(good.edges())
     shown = [t.text for t in ET.fromstring(picture_bytes(hostile, "svg")).iter("{http://www.w3.org/2000/svg}text")]
-    for wanted in (text, f"{text}  3×64×64"):
+    for wanted in (text, f"{text}  3×64×64", f"{text} · {text}"):
         assert wanted in [(t or "").replace("\N{NO-BREAK SPACE}", " ").rstrip() for t in shown]
 
 
@@ -51,6 +51,13 @@ def test_quoting_round_trip(text: str) -> None:
         label = graph.get_node("n0").attr["label"] or ""
         assert graph.nodes() == ["n0"]
     assert label.replace("\\\\", "\0").replace("\\", "!").replace("\0", "\\").replace("&amp;", "&") == text
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40))
+def test_markup_round_trip(text: str) -> None:
+    shown = ET.fromstring(f"<label>{marked_up(text)}</label>").text or ""
+    assert shown.replace("\\\\", "\\") == text.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")
 
 
 def test_long_titles_are_cut() -> None:
@@ -91,6 +98,13 @@ def test_png_is_fit_for_print() -> None:
         assert image.width > 800
         assert image.height > 2000
         assert image.convert("L").getpixel((0, 0)) == 255
+
+
+@pytest.mark.parametrize("only", ["conv1", "inception3a", "inception4b", None])
+def test_every_png_has_three_channels(only: str | None) -> None:
+    content = picture_bytes(load(ROOT / "specs" / "googlenet.net"), "png", only=only)
+    assert content[12:16] == b"IHDR"
+    assert content[25] == 2, "the colour type of true colour without transparency"
 
 
 @pytest.mark.parametrize("form", ["svg", "png", "pdf", "dot"])

@@ -246,7 +246,7 @@ def test_absurd_sizes_are_refused_without_reading(tmp_path: Path) -> None:
     start = time.process_time()
     assert "bytes" in refused(tmp_path / "huge", "N807", graph=graph)
     refused(tmp_path / "many", "N803", graph=graph)
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 0.5
 
 
 def test_names_are_shown_escaped_and_never_used_as_paths(tmp_path: Path) -> None:

@@ -119,13 +119,13 @@ def test_layers(capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
     assert "did you mean conv?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("code", ["N203", "n203"])
+@pytest.mark.parametrize("code", ["N203", "n203", "203"])
 def test_explain(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", code]) == 0
     assert capsys.readouterr().out == pages()["N203"].path.read_text("utf-8")
 
 
-@pytest.mark.parametrize("code", ["N999", "203", "../N203", "N203\n", "\x1b[31m", ""])
+@pytest.mark.parametrize("code", ["N999", "999", "0203", "../N203", "N203\n", "\x1b[31m", ""])
 def test_explain_of_what_is_no_code(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", code]) == 2
     assert "\x1b" not in (err := capsys.readouterr().err)

@@ -121,3 +121,13 @@ def test_arrays_beyond_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NetspecError, match=r"0\.0 GB of memory are free") as caught:
         open_data(saved(tmp_path), task(2, SMALL))
     assert caught.value.exit == Exit.ENVIRONMENT
+
+
+@pytest.mark.parametrize("point", [0xD800, 0x110000, 0x7FFFFFFF])
+def test_names_of_classes_are_text(tmp_path: Path, point: int) -> None:
+    """numpy keeps any 32 bits for a character; no file could carry such a name."""
+    names = np.array(["no", "yes"])
+    names.view(np.uint32)[3] = point
+    code, message = refused(saved(tmp_path, classes=names))
+    assert code == "N714"
+    assert "a list of different strings" in message

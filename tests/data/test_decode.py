@@ -73,6 +73,28 @@ def test_orientation_agrees_with_pillow(number: int) -> None:
     assert (decode(content, RGB) == upright).all()
 
 
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def test_exif_in_a_png_may_stand_behind_the_pixels() -> None:
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
+    content = encoded(noise(3, 8), "PNG")
+    turned = content[:-12] + chunk(b"eXIf", exif) + content[-12:]
+    assert (decode(turned, RGB) == decode(content, RGB)[:, ::-1, ::-1]).all()
+
+
+def test_a_text_may_be_called_exif() -> None:
+    content = encoded(flat("RGB", (1, 2, 3)))
+    assert decode(content[:33] + chunk(b"tEXt", b"exif\0a text") + content[33:], ONE)[:, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_a_transparent_shade_of_16_bits_is_laid_on_white() -> None:
+    content = encoded(Image.fromarray(np.full((8, 8), 4096, np.uint16)), "PNG")
+    assert decode(content, GREY).max() == 16
+    assert decode(content[:33] + chunk(b"tRNS", struct.pack(">H", 4096)) + content[33:], GREY).min() == 255
+
+
 def test_broken_exif_says_nothing() -> None:
     good = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     assert orientation(good) == 6
@@ -115,10 +137,6 @@ def test_other_files_are_told_apart(content: bytes, words: str) -> None:
 
 def png_of(width: int, height: int) -> bytes:
     """A PNG whose header claims a size."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
 

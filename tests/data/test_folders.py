@@ -48,6 +48,12 @@ def test_without_validation_nothing_is_held_out(tmp_path: Path) -> None:
     assert opened.val is None
 
 
+def test_splits_by_their_other_names(tmp_path: Path) -> None:
+    """They are not to be taken for two classes, which a net of two classes would learn without a word."""
+    opened = open_data(write_folder(tmp_path, {"training/a": 2, "training/b": 1, "testing/a": 1, "testing/b": 1}), task())
+    assert (opened.classes, opened.counts(), opened.own) == (("a", "b"), {"train": 3, "test": 2}, True)
+
+
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     opened = open_data(write_folder(tmp_path, {"train": 10, "bus": 10}), task())
     assert opened.classes == ("bus", "train")
@@ -121,6 +127,8 @@ def test_hidden_entries_and_links_to_folders_are_ignored(tmp_path: Path) -> None
         ({"Cat": 1, "cat": 1}, "N709", "Cat and cat"),
         ({"a": 1, "b": 1, "c": 1}, "N710", "the net tells apart 2 classes, and the data has 3: a, b and c"),
         ({"train/a": 1, "train/b": 1, "val/a": 1, "val/b": 1, "valid/a": 1}, "N716", "val and valid"),
+        ({"train/a": 1, "train/b": 1, "training/a": 1}, "N716", "more than one split for training: train and training"),
+        ({"val/a": 1, "val/b": 1, "test/a": 1}, "N724", "has val and test, and no folder train"),
     ],
 )
 def test_wrong_layouts(tmp_path: Path, counts: dict[str, int], code: str, words: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, arrays, data, drawing, models, names, reading, running, usage
+from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, usage
 
 _OF_SPECS: tuple[Problem, ...] = (
     reading.SpecMissing("lenet.net", ("lenet5.net",)),
@@ -16,7 +16,8 @@ _OF_SPECS: tuple[Problem, ...] = (
     usage.NotASpecName("pets.txt"),
     usage.AlreadyThere("pets.net"),
     usage.SystemRefused("nowhere/pets.net", "No such file or directory"),
-    names.UnknownParameter("clases", "LeNet5", ("classes",), "classes"),
+    usage.OutOfMemory(),
+    calls.UnknownParameter("clases", "LeNet5", ("classes",), "classes"),
 )
 _OF_DATA: tuple[Problem, ...] = (
     data.NoSuchData("data/pets"),
@@ -34,9 +35,11 @@ _OF_DATA: tuple[Problem, ...] = (
     arrays.MissingArrays("digits.npz", ("x_train", "y_train"), ("images", "labels")),
     arrays.WrongArray("digits.npz", "x_train", "float64 of shape 60000x784", "uint8 of shape Nx28x28 or Nx28x28x1, the input of the net"),
     arrays.WrongLabels("y_train", "has the label 10, and the classes are numbered 0 to 9"),
-    data.TwoValidations("data/pets", ("val", "validation")),
+    data.SplitTwice("data/pets", "val", ("val", "validation")),
+    data.NoTrainingSplit("data/pets", ("test", "val")),
     data.NotAnImageNet("Pair", "it has 2 inputs", "training on images takes a net with one input"),
     data.NoSuchSplit("data/pets", "test", ("train", "val")),
+    data.DivisionChanged("data/pets", "test", 60, 66),
     arrays.DataTooLarge("scans.npz", 48_000_000_000, 16_000_000_000),
     data.LeftOut("data/pets", ("labels.csv", "cat/notes.txt")),
     data.Leak("train", "val", ("cat/12.jpg", "dog/3.jpg")),
@@ -54,7 +57,7 @@ _OF_RUNS: tuple[Problem, ...] = (
     running.DiskTooSmall("runs/VGG16-1", 1_660_000_000, 420_000_000),
     running.NoSuchDevice("cuda", ("cpu",)),
     running.NothingToTrain("CatsDogs", 14_714_688),
-    running.LossDoesNotFit("binary_cross_entropy", 10, None),
+    running.LossDoesNotFit("binary_cross_entropy", 10, "sigmoid"),
     running.NesterovNeedsMomentum(),
     running.OneValuePerChannel("head.1", 1),
     running.CannotRebuild("runs/pets/spec.net", "it has been changed since"),

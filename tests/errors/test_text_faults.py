@@ -19,9 +19,9 @@ from tests.errors.text import FIRST, codes, found, marked, net, only, position, 
 @pytest.fixture(autouse=True)
 def _in_a_moment() -> Iterator[None]:
     """No text costs more than two seconds."""
-    began = time.perf_counter()
+    began = time.process_time()
     yield
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 # ---- nesting and expansion
@@ -69,8 +69,8 @@ def test_repetition_is_computed_and_not_written_out(body: str, nodes: str) -> No
 
 def test_doubling_blocks() -> None:
     doubled = "block b0 { relu }\n" + "\n".join(f"block b{i} {{ b{i - 1} -> b{i - 1} }}" for i in range(1, 40))
-    assert only(net("b39", behind=doubled)).code == "N509"
-    assert only(net("b39", behind=doubled.replace("{ relu }", "{ }"))).code == "N510"
+    for text, code in ((doubled, "N509"), (doubled.replace("{ relu }", "{ }"), "N510")):
+        assert [d.code for d in diagnose(Source("a.net", net("b39", behind=text)), Limits(nodes=2_000))] == [code]
 
 
 def test_the_limit_of_nodes_is_raised() -> None:
@@ -149,7 +149,7 @@ def test_arguments_out_of_bounds(arguments: str, at: str) -> None:
         ("\ufeff", "character U+FEFF (ZERO WIDTH NO-BREAK SPACE) not allowed", "take it out"),
         ("\x1b", "character U+001B (ESCAPE) not allowed", "take it out"),
         ("“", "character U+201C (LEFT DOUBLE QUOTATION MARK) not allowed", "straight double quotes"),
-        ("→", "character U+2192 (RIGHTWARDS ARROW) not allowed", "names are made of"),
+        ("→", "character U+2192 (RIGHTWARDS ARROW) not allowed", "write -> between steps"),
         ("×", "character U+00D7 (MULTIPLICATION SIGN) not allowed", "write x in a size"),
         ("–", "character U+2013 (EN DASH) not allowed", "write - for minus"),
         (";", "character U+003B (SEMICOLON) not allowed", "line breaks"),
@@ -343,7 +343,8 @@ def test_names_that_letter_case_alone_tells_apart_are_a_warning() -> None:
         (net("relu", behind="block A { relu }"), "A", "A"),
         (net("relu", parameters="(a = 1, a = 2)"), "a = 1", "a = 2"),
         (net("relu", behind="train { epochs = 1\nepochs = 2 }"), "epochs", "epochs"),
-        (net("relu", behind="train { epochs = 1 }\ntrain { epochs = 2 }"), "epochs", "epochs"),
+        (net("relu", behind="train { epochs = 1 }\ntrain { epochs = 2 }"), "train", "train"),
+        (net("relu", behind="expect A { output = 10 }\nexpect A { parameters = 1 }"), "expect", "expect"),
         (net("relu", behind="expect { output = 10\noutput = 10 }"), "output", "output"),
         (net("a: relu\noutput(a, a)"), "a", "a"),
         (net("image: input(3x2x2)"), "image", "image"),
@@ -367,7 +368,7 @@ def test_defined_twice(text: str, first: str, second: str) -> None:
         ("conv(8, 3, activation=relu)", "N402", "an activation is a step of its own"),
         ("conv(8, 3, in_channels=3)", "N402", "it is worked out"),
         ("conv(8, 3, padding=saem)", "N401", "did you mean same?"),
-        ("conv(8, 3, padding=\"same\")", "N401", "did you mean same?"),
+        ("conv(8, 3, padding=\"same\")", "N401", "write same, without quotes"),
         ("CONV(8, 3)", "N301", "did you mean conv?"),
         ("Conv2D(8, 3)", "N302", "write conv("),
         ("nn.Conv2d(3, 8, 3)", "N302", "write conv("),

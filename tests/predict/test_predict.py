@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -41,7 +42,7 @@ def grey_folder(root: Path, count: int = 12) -> Path:
 
 def exported(run: Path, path: Path) -> Path:
     loaded = load_run(run)
-    file = read_file(loaded.folder.weights())
+    file = read_file(loaded.folder.weights(loaded.record))
     export(loaded.graph, file.tensors, path, classes=json.loads(file.metadata["netspec.classes"]))
     return path
 
@@ -167,6 +168,16 @@ def test_evaluation_on_other_data(trained: tuple[Path, Path, Path], tmp_path: Pa
     assert "train, val and test" in text
 
 
+def test_data_that_has_grown_is_not_divided_as_it_was(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    run, _, data = trained
+    grown = tmp_path / "grown"
+    shutil.copytree(data, grown)
+    for picture in sorted(grown.rglob("*.png"))[::2]:
+        Image.open(picture).transpose(Image.Transpose.ROTATE_90).save(picture.with_name(f"new-{picture.name}"))
+    refused(lambda: evaluate(run, grown, device="cpu"), Exit.DATA, "N725")
+    assert evaluate(run, grown, split="all", device="cpu").images > evaluate(run, data, split="all", device="cpu").images
+
+
 def test_things_that_are_no_model(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
     _, model, data = trained
     picture = [data / "ant" / "00.png"]
@@ -191,7 +202,7 @@ def test_things_that_are_no_model(trained: tuple[Path, Path, Path], tmp_path: Pa
 
 def copied(run: Path, to: Path) -> Path:
     to.mkdir()
-    for name in ("spec.net", "run.json", "last.safetensors"):
+    for name in ("spec.net", "run.json", "best.safetensors"):
         (to / name).write_bytes((run / name).read_bytes())
     return to
 
@@ -199,12 +210,12 @@ def copied(run: Path, to: Path) -> Path:
 def test_runs_that_were_tampered_with(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
     run, _, data = trained
     picture = [data / "ant" / "00.png"]
-    file = read_file(run / "last.safetensors")
+    file = read_file(run / "best.safetensors")
     metadata = {k: v for k, v in file.metadata.items() if k in ("netspec.name", "netspec.epoch")}
 
     swapped = copied(run, tmp_path / "labels")
-    write_weights(swapped / "last.safetensors", file.tensors, metadata | {"netspec.classes": '["mole", "ant", "zebra"]'})
-    assert "not those of run.json" in refused(lambda: predict(swapped, picture), Exit.MODEL_FILE, "N764")
+    write_weights(swapped / "best.safetensors", file.tensors, metadata | {"netspec.classes": '["mole", "ant", "zebra"]'})
+    assert "not those of run.json" in refused(lambda: predict(swapped, picture), Exit.MODEL_FILE, "N753")
 
     other = copied(run, tmp_path / "spec")
     (other / "spec.net").write_text((run / "spec.net").read_text("utf-8").replace("conv(4", "conv(5"), "utf-8")
@@ -215,7 +226,10 @@ def test_runs_that_were_tampered_with(trained: tuple[Path, Path, Path], tmp_path
     refused(lambda: predict(other, picture), Exit.MODEL_FILE, "N753")
 
     empty = copied(run, tmp_path / "empty")
-    (empty / "last.safetensors").unlink()
+    (empty / "best.safetensors").unlink()
+    assert "the weights of the run are missing" in refused(lambda: predict(empty, picture), Exit.MODEL_FILE, "N753")
+    record = json.loads((empty / "run.json").read_text("utf-8")) | {"epochs_done": 0}
+    (empty / "run.json").write_text(json.dumps(record), "utf-8")
     assert "no epoch was complete" in refused(lambda: predict(empty, picture), Exit.MODEL_FILE, "N753")
 
 

@@ -106,7 +106,7 @@ def test_three_mistakes_are_three_errors() -> None:
         "step(unheard)\nstep(8) -> conv(x.channels, 3)",
         "step(3, 4)\nconv(x.channels, 3)",
         "for i in unheard { \"stem{i}\": conv(3, 3) }\nrelu -> conv(x.channels, 1)",
-        "stem: conv(3, 3)\nstem: conv(4, 3)\nstem -> add(stem)",
+        "stem: conv(3, 3)\nstem: conv(4, 3)\nstem -> relu -> add(stem)",
     ],
 )  # fmt: skip
 def test_nothing_follows_from_a_mistake(body: str) -> None:

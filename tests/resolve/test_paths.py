@@ -41,7 +41,7 @@ NESTED = "block b(w) { c(w) -> d: c(w) }\nblock c(w) { conv(w, 1) }"
         ("b(4) -> relu", NESTED, "0.0.0 0.d.0 1"),
         ("\"conv\": conv(4, 1) -> \"relu{1 + 1}\": relu -> concat(image)", "", "conv relu2 concat"),
         ("frozen { conv(4, 1) } -> a: frozen { conv(4, 1) } -> frozen conv(4, 1)", "", "0 a.0 2"),
-        ("j: concat(image) -> conv(1, 1) -> concat(image)", "", "j 1 concat"),
+        ("relu -> j: concat(image) -> conv(1, 1) -> concat(image)", "", "0 j 2 concat"),
         ("preprocess { scale(2) -> normalize(0.5) } -> conv(1, 1)", "", "preprocess.0 preprocess.1 0"),
         ("repeat 2 { add { | relu | relu } }", "", "0 1 add 2 3 add-2"),
         ("a: { repeat 2 { add { | relu | relu } } }", "", "a.0 a.1 a.add a.2 a.3 a.add-2"),

@@ -43,7 +43,7 @@ def shapes(body: str, before: str = "", head: str = "", **parameters: object) ->
         ("b(same)", "block b(how) { conv(4, 3, padding=how) }", (4, 16, 16)),
         ("b(1x3)", "block b(how) { conv(4, how) }", (4, 16, 14)),
         ("b(image)", "block b(skip) { conv(4, 1) -> concat(skip) }", (7, 16, 16)),
-        ("a: conv(5, 1)\nb(skip=a)", "block b(skip) { concat(skip) -> conv(skip.channels, 1) }", (5, 16, 16)),
+        ("a: conv(5, 1)\nrelu -> b(skip=a)", "block b(skip) { concat(skip) -> conv(skip.channels, 1) }", (5, 16, 16)),
         ("s: b\nconcat(s.low)", "block b { low: conv(4, 1) -> conv(2, 1) }", (6, 16, 16)),
         ("r: { s: { low: relu } -> conv(1, 1) }\nconcat(r.s.low)", "", (4, 16, 16)),
         ("r: add { | low: conv(3, 1) | }\nconcat(r.low)", "", (6, 16, 16)),
@@ -61,7 +61,7 @@ def shapes(body: str, before: str = "", head: str = "", **parameters: object) ->
         ("relu\nrepeat 0 { conv(1, 1) }", "", (3, 16, 16)),
         ("image -> conv(1, 1) -> a: relu\nimage -> conv(2, 1) -> concat(a)", "", (3, 16, 16)),
         ("conv(4, 1) -> concat(image) { | conv(1, 1) | conv(2, 1) }", "", (1 + 2 + 3, 16, 16)),
-        ("matrix: conv(16, 1)\nconcat(matrix, axis=1)", "", (16, 32, 16)),
+        ("matrix: conv(16, 1)\nrelu -> concat(matrix, axis=1)", "", (16, 32, 16)),
         ("conv(4, 1) -> multiply { | | global_avgpool -> conv(x.channels, 1) -> sigmoid }", "", (4, 16, 16)),
     ],
 )

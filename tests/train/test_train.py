@@ -190,14 +190,8 @@ def test_a_live_display_and_a_closed_pipe(tmp_path: Path) -> None:
     ("body", "settings", "code", "words"),
     [
         ("frozen flatten\n    frozen linear(classes)", {}, "N759", "has no trainable parameters: all 195 are frozen"),
-        (
-            "flatten -> linear(classes)",
-            {"loss": "binary_cross_entropy"},
-            "N760",
-            "binary_cross_entropy does not fit a net that gives 3 numbers",
-        ),
-        ("flatten -> linear(1)", {"loss": "cross_entropy"}, "N760", "cross_entropy does not fit a net that gives 1 number"),
-        ("flatten -> linear(classes) -> sigmoid", {}, "N760", "and ends in sigmoid"),
+        ("flatten -> linear(classes) -> sigmoid", {}, "N760", "binary_cross_entropy does not fit a net that gives 3 numbers and ends in"),
+        ("flatten -> linear(1) -> softmax", {}, "N760", "binary_cross_entropy does not fit a net that gives 1 number and ends in softmax"),
         ("flatten -> linear(classes)", {"optimizer": "sgd(nesterov=true)"}, "N761", "needs a momentum"),
         ("flatten -> linear(8) -> bn -> linear(classes)", {"batch": "1"}, "N762", "has one value in each channel"),
         ("conv(classes, 3)", {}, "N717", "it gives 3x6x6, and not a vector"),
@@ -211,12 +205,12 @@ def test_specs_that_cannot_be_trained(tmp_path: Path, body: str, settings: dict[
 
 
 def test_wrong_settings_are_shown_where_they_stand(tmp_path: Path) -> None:
-    net = graph(tmp_path, loss="binary_cross_entropy")
+    net = graph(tmp_path, optimizer="sgd(nesterov=true)")
     with pytest.raises(NetspecError) as caught:
         train(net, write_data(tmp_path), out=tmp_path / "run")
     place = caught.value.diagnostics[0].place
     assert place is not None
-    assert place.source.line(place.source.position(place.span.start)[0]).strip() == "loss = binary_cross_entropy"
+    assert place.source.line(place.source.position(place.span.start)[0]).strip() == "optimizer = sgd(nesterov=true)"
 
 
 def test_data_that_does_not_fit_leaves_no_folder(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import importlib.util
 import re
 from pathlib import Path
 
-import torch
+from torch.library import Library
 
 _found = importlib.util.find_spec("torchvision")
 assert _found is not None and _found.origin is not None, "make test installs torchvision"
 _text = Path(_found.origin).with_name("_meta_registrations.py").read_text()
-_library = torch.library.Library("torchvision", "FRAGMENT")
+_library = Library("torchvision", "FRAGMENT")
 for _name in sorted(set(re.findall(r'register_fake\("torchvision::(\w+)"', _text)) | set(re.findall(r'register_meta\("(\w+)"\)', _text))):
     _library.define(f"{_name}(Tensor x) -> Tensor")
 

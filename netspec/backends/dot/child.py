@@ -5,8 +5,11 @@ Exit code 3 says that there is no Graphviz.
 """
 
 import sys
+from math import ceil
+from typing import Any
 
 NO_GRAPHVIZ = 3
+POINTS = 72
 
 
 def _limit(memory: int, seconds: int) -> None:
@@ -19,6 +22,19 @@ def _limit(memory: int, seconds: int) -> None:
             resource.setrlimit(kind, (most, most))
         except (OSError, ValueError):  # a lower limit is in force already, or the system has none of this kind
             continue
+
+
+def _opaque_pad(graph: Any, dpi: int) -> str:
+    """Space around a picture, in inches, that makes it a quarter of a pixel larger than a whole number of pixels.
+
+    Only whole pixels are drawn, so that white covers the last of them: where it covered a part, the picture would be transparent at its
+    edge, and one PNG in a few would have a fourth channel. The quarter is more than the error of the sizes that Graphviz tells.
+    """
+    graph.layout(prog="dot")
+    left, bottom, right, top = map(float, graph.graph_attr["bb"].split(","))
+    pad = float(graph.graph_attr["pad"] or 0)
+    inches = [(length, ceil((length + 2 * pad) * dpi) + 0.25) for length in ((right - left) / POINTS, (top - bottom) / POINTS)]
+    return ",".join(f"{(pixels / dpi - length) / 2:.9f}" for length, pixels in inches)
 
 
 def main() -> int:
@@ -34,6 +50,7 @@ def main() -> int:
     with pygraphviz.AGraph(string=text) as graph:
         if form == "png":
             graph.graph_attr["dpi"] = dpi
+            graph.graph_attr["pad"] = _opaque_pad(pygraphviz.AGraph(string=text), int(dpi))
         sys.stdout.buffer.write(graph.draw(format=form, prog="dot"))
     return 0
 

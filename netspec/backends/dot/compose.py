@@ -6,6 +6,8 @@ from netspec.backends.dot import words
 from netspec.backends.dot.framing import Frames
 from netspec.backends.dot.grouping import Group, Grouping, group
 from netspec.backends.dot.picture import Arrow, Box, Picture
+from netspec.backends.dot.routing import parted, weighed
+from netspec.backends.dot.rows import rows
 from netspec.backends.dot.select import Selection
 
 
@@ -15,23 +17,27 @@ def compose(selection: Selection, shapes: bool = True) -> Picture:
     first, coming = _beginnings(grouping)
     last, going = _ends(grouping)
     content = (*first, *Frames(selection, grouping.groups).content(), *last)
-    arrows = (*coming, *_arrows(grouping, shapes), *going)
-    return Picture(selection.graph.name, _caption(selection), content, arrows, len(grouping.groups) + len(first) + len(last))
+    content, arrows = parted(content, (*coming, *_arrows(grouping, shapes), *going))
+    marks = len(grouping.groups) + len(first) + len(last)
+    return Picture(selection.graph.name, _caption(selection), content, weighed(arrows), rows(content, arrows), marks)
 
 
 def _arrows(grouping: Grouping, shapes: bool) -> list[Arrow]:
-    """One for each way a tensor takes; its shape is written on the first."""
+    """One for each way a tensor takes; its shape is written on the first, and on ways around into merges that give another."""
     selection = grouping.selection
     found: list[Arrow] = []
     told: set[str] = set()
     for here in grouping.groups:
-        for source in here.head.inputs:
+        around = _ways_around(grouping, here)
+        for place, source in enumerate(here.head.inputs):
             before = grouping.of.get(selection.shown(source))
             if before is None:
                 continue
-            text = "" if before.id in told or not shapes else _news(grouping, before)
+            text = "" if before.id in told else _news(grouping, before)
+            if place in around and before.last.output != here.head.output:
+                text = words.times(before.last.output)
             told.add(before.id)
-            found.append(Arrow(before.id, here.id, text, _goes_around(grouping, source, here)))
+            found.append(Arrow(before.id, here.id, text if shapes else "", place in around, around.get(place, False)))
     return found
 
 
@@ -43,9 +49,23 @@ def _news(grouping: Grouping, here: Group) -> str:
     return words.times(here.last.output)
 
 
-def _goes_around(grouping: Grouping, source: int, here: Group) -> bool:
-    """Whether this is the way around: into a merge, from a tensor that others work on."""
-    return here.family == "merge" and any(c != here.head.index and c in grouping.of for c in grouping.selection.consumers[source])
+def _ways_around(grouping: Grouping, here: Group) -> dict[int, bool]:
+    """Which of a merge's inputs come the way around, from tensors that others work on too; true for the outermost.
+
+    There is always one that does not: where all could, it is that of the latest tensor.
+    """
+    sources = here.head.inputs
+    if here.family != "merge":
+        return {}
+    around = [i for i, source in enumerate(sources) if _flows_elsewhere(grouping, source, here)]
+    if len(around) == len(sources):
+        around.remove(max(around, key=lambda i: sources[i]))
+    outermost = min(around, key=lambda i: sources[i], default=None)
+    return {i: i == outermost for i in around}
+
+
+def _flows_elsewhere(grouping: Grouping, source: int, here: Group) -> bool:
+    return any(c != here.head.index and c in grouping.of for c in grouping.selection.consumers[source])
 
 
 def _beginnings(grouping: Grouping) -> tuple[list[Box], list[Arrow]]:
@@ -54,13 +74,14 @@ def _beginnings(grouping: Grouping) -> tuple[list[Box], list[Arrow]]:
     stubs: dict[int, Box] = {}
     arrows: list[Arrow] = []
     for here in grouping.groups:
-        for source in here.head.inputs:
+        around = _ways_around(grouping, here)
+        for place, source in enumerate(here.head.inputs):
             if selection.shown(source) in grouping.of:
                 continue
             node = selection.graph.nodes[source]
             lines = ([words.cut(node.label)] if node.label else []) + [words.times(node.output)]
             stub = stubs.setdefault(source, Box(f"i{len(stubs)}", tuple(lines), "stub", "stub"))
-            arrows.append(Arrow(stub.id, here.id, skip=_goes_around(grouping, source, here)))
+            arrows.append(Arrow(stub.id, here.id, skip=place in around, beside=around.get(place, False)))
     return list(stubs.values()), arrows
 
 

@@ -94,9 +94,6 @@ class Frames:
 
     def _is_branch(self, groups: list[Group]) -> bool:
         """Whether a region is a plain way into a merge around it: all of its boxes in one line."""
-        import os
-        if os.environ.get("FR") and len(groups) >= int(os.environ["FR"]):
-            return False
         nodes = self.selection.graph.nodes
         for before, after in pairwise(groups):
             if after.head.inputs != (before.last.index,):

@@ -1,6 +1,6 @@
 """Colours by family of layer: pale fills under black text, each with a darker border of its hue.
 
-The hues are the scheme "light" of Paul Tol, "Colour Schemes" (SRON/EPS/TN/09-002, issue 3.2, 2021), made for labelled cells and
+The hues are the scheme "light" of Paul Tol, "Colour Schemes" (SRON/EPS/TN/09-002, version 3.2, 2021), made for labelled cells and
 distinct under every common form of colour blindness; fills are mixed half and half with white, borders darkened. The
 differences in lightness survive a grey printer, and no meaning rests on colour alone: every node says what it is.
 """
@@ -39,6 +39,7 @@ _INKS: Final = {
     "merge": Ink("#FFFFFF", "#333333"),
     "preprocess": Ink("#E9EBC4", "#85892F"),
     "input": Ink("#FFFFFF", "#222222"),
+    "fork": Ink(EDGE, EDGE),
     "stub": Ink("#FFFFFF", "#8A8A8A"),
 }
 _OTHER: Final = Ink("#E4E4E4", "#7A7A7A")

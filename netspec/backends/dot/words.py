@@ -108,8 +108,9 @@ def cut(text: str, length: int = LINE) -> str:
 def broken(text: str, lines: int = 5) -> list[str]:
     """The text in as few lines as it takes, ``lines`` at most, broken after spaces where it can be; the lines are about equally long."""
     safe = cut(text, TITLE * lines)
-    fewest = len(_filled(safe, TITLE))
-    return next(found for width in range(1, TITLE + 1) if len(found := _filled(safe, width)) <= fewest)
+    fewest, widest_word = len(_filled(safe, TITLE)), max(map(len, safe.split(" ")))
+    found = next(found for width in range(min(widest_word, TITLE), TITLE + 1) if len(found := _filled(safe, width)) <= fewest)
+    return found if len(found) <= lines else [*found[: lines - 1], cut(" ".join(found[lines - 1 :]), TITLE)]
 
 
 def _filled(text: str, width: int) -> list[str]:

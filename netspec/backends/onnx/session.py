@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 import onnx
 import onnxruntime as ort
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 
 from netspec.backends.atomic import open_regular
@@ -16,6 +17,7 @@ from netspec.diagnostics import failure
 from netspec.diagnostics.models import NoCudaProvider, NotAnOnnxModel, WeightsElsewhere
 
 Device = Literal["cpu", "cuda", "auto"]
+Array = NDArray[Any]
 
 _LARGEST = 2**31 - 1
 _CUDA = "CUDAExecutionProvider"
@@ -45,13 +47,23 @@ def open_session(model: str | os.PathLike[str] | bytes, device: Device = "cpu", 
     raise failure(NoCudaProvider(_why_no_cuda()))
 
 
+def infer(session: ort.InferenceSession, inputs: Mapping[str, Array], name: str) -> list[Any]:
+    """The outputs of a model for its inputs by name. Raises a :class:`~netspec.diagnostics.NetspecError` N814 where it does not run."""
+    try:
+        found: list[Any] = session.run(None, dict(inputs))
+    except Exception as error:  # onnxruntime raises a dozen unrelated classes, straight from C++
+        raise failure(NotAnOnnxModel(name, _first_line(error))) from error
+    return found
+
+
 def read_onnx_metadata(model: str | os.PathLike[str] | bytes) -> dict[str, str]:
     """What a model says of itself: for netspec's own, the keys that begin with ``netspec.``.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` N801 or N814.
     """
     content, name = (model, "the model") if isinstance(model, bytes) else (_read(os.fspath(model)), os.fspath(model))
-    return {p.key: p.value for p in _parse(content, name).metadata_props}
+    said = _parse(content, name).metadata_props
+    return {p.key: p.value for p in said if isinstance(p.key, str) and isinstance(p.value, str)}  # what is no UTF-8 is bytes here
 
 
 def _read(name: str) -> bytes:
@@ -75,7 +87,7 @@ def _parse(content: bytes, name: str) -> ModelProto:
 def _refuse_other_files(model: ModelProto, name: str) -> None:
     for tensor in _tensors(model):
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-            raise failure(WeightsElsewhere(name, tensor.name))
+            raise failure(WeightsElsewhere(name, str(tensor.name)))
 
 
 def _tensors(message: Message) -> Iterator[TensorProto]:
@@ -93,7 +105,9 @@ def _tensors(message: Message) -> Iterator[TensorProto]:
 
 def _session(content: bytes, name: str, providers: list[str], optimise: bool) -> ort.InferenceSession:
     try:
-        return ort.InferenceSession(content, _options(optimise), providers=providers)
+        session = ort.InferenceSession(content, _options(optimise), providers=providers)
+        describe(session)  # names that are no UTF-8 are found when they are read
+        return session
     except Exception as error:  # onnxruntime raises a dozen unrelated classes, straight from C++
         raise failure(NotAnOnnxModel(name, _first_line(error))) from error
 

@@ -1,0 +1,94 @@
+"""Where a name stands that means nothing where it was written: inside a region, further below, or as a label of one step of a chain.
+
+All of it looks into the tree again, and only once something is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+from netspec.diagnostics import Problem, problems
+from netspec.resolve.scope import Namespace, Scope
+from netspec.source import Place, Span
+from netspec.syntax import ast
+
+
+def told(problem: Problem, scope: Scope, place: Place, labels: dict[str, Span]) -> Problem:
+    """The problem of an unknown name at a place, and where the name is; ``labels`` are those of the net or block around."""
+    if not isinstance(problem, problems.UnknownName | problems.UnknownStep) or problem.hint is not None:
+        return problem
+    inside = _inside(problem.name, scope.namespace)
+    if inside is not None:
+        return replace(problem, hint=f"write {inside}: it is inside of a labelled part")
+    below = labels.get(problem.name, place.span)
+    if below.start <= place.span.start:
+        return problem
+    line, _ = place.source.position(below.start)
+    return replace(problem, hint=f"`{problem.name}` is defined further below, on line {line}: a tensor can be used from there on")
+
+
+def _inside(name: str, namespace: Namespace | None) -> str | None:
+    """The dotted name of a label in a labelled part of a region around."""
+    while namespace is not None:
+        for label, labelled in namespace.labels.items():
+            if labelled.inside is not None and (found := _path(name, labelled.inside, label)):
+                return found
+        namespace = namespace.outer
+    return None
+
+
+def _path(name: str, namespace: Namespace, prefix: str, depth: int = 8) -> str | None:
+    if name in namespace.labels:
+        return f"{prefix}.{name}"
+    within = ((label, found.inside) for label, found in namespace.labels.items() if found.inside is not None and depth)
+    return next((path for label, inside in within if (path := _path(name, inside, f"{prefix}.{label}", depth - 1))), None)
+
+
+def labels_of(body: ast.Body) -> dict[str, Span]:
+    """The labels in a body that are plain names, the last of each name, those within labelled steps left out."""
+    found: dict[str, Span] = {}
+    pending: list[ast.Node] = [body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Step) and node.label is not None:
+            if len(node.label.parts) == 1 and isinstance(node.label.parts[0], str):
+                found[node.label.parts[0]] = max(node.label.span, found.get(node.label.parts[0], node.label.span))
+            continue
+        pending += [part for part in _parts(node) if not isinstance(part, ast.Arguments)]
+    return found
+
+
+def meant_for_chain(file: Iterator[ast.Net | ast.Block], place: Place) -> tuple[str, str] | None:
+    """Of what ends a chain: the label of a step before it that is used elsewhere, and the step that the label names."""
+    for item in file:
+        if not item.span.start <= place.span.start < item.span.end:
+            continue
+        for chain in (node for node in _all(item.body) if isinstance(node, ast.Chain)):
+            *before, last = chain.steps
+            if last.operation.span.start != place.span.start:
+                continue
+            used = {node.name for node in _all(item.body) if isinstance(node, ast.Name)}
+            for step in reversed(before):
+                name = step.label.parts[0] if step.label is not None else None
+                if isinstance(name, str) and name in used and isinstance(step.operation, ast.UseOf):
+                    reference = step.operation.reference.span
+                    return name, place.source.text[reference.start : reference.end]
+    return None
+
+
+def _all(node: ast.Node) -> Iterator[ast.Node]:
+    """A node and all that is in it."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += _parts(node)
+
+
+def _parts(node: ast.Node) -> Iterator[ast.Node]:
+    for field in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, ast.Node):
+                yield part
