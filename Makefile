@@ -6,9 +6,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 MNIST  := examples/mnist
 
-.PHONY: demo test lint bench golden clean help
+.PHONY: demo test lint bench golden venv clean help
 
 help:
+	@echo "make venv    set up $(VENV), with the program in $(BIN)/netspec"
 	@echo "make demo    train, export and draw a net on the real MNIST"
 	@echo "make test    all tests"
 	@echo "make lint    formatting, lint, types, import floors"
@@ -27,6 +28,8 @@ $(VENV)/ready-dev: $(VENV)/ready
 	$(PIP) install -c constraints.txt -e ".[dev]"
 	$(PIP) install -c constraints.txt --no-deps torchvision
 	touch $@
+
+venv: $(VENV)/ready
 
 demo: $(VENV)/ready
 	rm -rf runs/demo
