@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from netspec.compiler import load
     from netspec.diagnostics import Diagnostic, NetspecError
     from netspec.graph import Graph
-    from netspec.predict import evaluate, predict
-    from netspec.train import train
+    from netspec.inference import evaluate, predict
+    from netspec.training import train
 
 _HOMES = {
     "load": "netspec.compiler", "build": "netspec.backends.torch", "export": "netspec.backends.onnx", "render": "netspec.backends.dot",
-    "train": "netspec.train", "evaluate": "netspec.predict", "predict": "netspec.predict", "Graph": "netspec.graph",
+    "train": "netspec.training", "evaluate": "netspec.inference", "predict": "netspec.inference", "Graph": "netspec.graph",
     "Diagnostic": "netspec.diagnostics", "NetspecError": "netspec.diagnostics",
 }  # fmt: skip
+"""No module or package here is called as any of these: what is imported would stand in its place."""
 
 __all__ = ["Diagnostic", "Graph", "NetspecError", "build", "evaluate", "export", "load", "predict", "render", "train"]
 

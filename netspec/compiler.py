@@ -14,6 +14,7 @@ from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph
 from netspec.limits import MAX_BYTES, MAX_NODES
+from netspec.resolve.arguments import all_words
 from netspec.resolve.declarations import Declarations, declare
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.expectations import check_expectations
@@ -25,6 +26,7 @@ from netspec.source import Place, Source
 from netspec.syntax.lexer import LexicalError
 from netspec.syntax.parser import parse, parse_expression
 from netspec.syntax.read import read_source
+from netspec.values import Word
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _outside(
             if rest and section in SECTIONS:
                 overrides.setdefault(section, {})[rest] = (source, expression)
             else:
-                written[key] = (Evaluator(Scope(Namespace(""))).value(expression), Place(source, expression.span))
+                written[key] = (Evaluator(Scope(Namespace("")), words=all_words()).value(expression), Place(source, expression.span))
         except LexicalError as error:
             collector.extend([error.diagnostic])
         except Failure as failure:
@@ -154,7 +156,10 @@ def _outside(
 
 
 def _as_value(value: Any) -> Any:
-    return tuple(map(_as_value, value)) if isinstance(value, list | tuple) else value
+    """A value of Python as one of the language: a list as such, and a text as a word where it is one."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_as_value, value))
+    return Word(value) if isinstance(value, str) and value in all_words() else value
 
 
 @contextmanager

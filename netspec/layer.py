@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from netspec.diagnostics.problem import Problem
@@ -87,12 +87,12 @@ def layer(*elsewhere: str) -> Callable[[Callable[..., Facts]], Callable[..., Fac
     return declare
 
 
+@cache
 def layers() -> Mapping[str, Layer]:
     """Every declared layer by name. The files of :mod:`netspec.layers` are found, not listed."""
-    if not _LAYERS:
-        package = importlib.import_module("netspec.layers")
-        for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-            importlib.import_module(f"netspec.layers.{module}")
+    package = importlib.import_module("netspec.layers")
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        importlib.import_module(f"netspec.layers.{module}")
     return _LAYERS
 
 

@@ -47,13 +47,13 @@ class OnnxCall:
     """An ONNX operator, what flows into it, and its attributes."""
 
     name: str
-    inputs: tuple[OnnxExpression | None, ...]
+    inputs: tuple[OnnxExpression, ...]
     attributes: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxEach:
-    """All inputs of the layer, in order: for operators that take any number, as ``Sum`` and ``Concat``."""
+    """All inputs of the layer, in order: of ``Concat``, and of ``Add`` and ``Mul``, which a backend writes as often as it takes."""
 
 
 OnnxExpression = OnnxInput | OnnxWeight | OnnxConstant | OnnxCall | OnnxEach

@@ -106,16 +106,6 @@ class Flag(Kind):
         return value
 
 
-class Text(Kind):
-    def describe(self) -> str:
-        return "a string"
-
-    def accept(self, value: Any) -> str:
-        if not isinstance(value, str) or isinstance(value, Word):
-            raise ValueError
-        return value
-
-
 @dataclass(frozen=True)
 class Extent(Kind):
     """A size in space: one number for every axis, or a size such as ``1x7``. Words may be added."""
@@ -268,7 +258,6 @@ class Flow(Kind):
 
 Count = Annotated[int, Whole(1)]
 Natural = Annotated[int, Whole(0)]
-Integer = Annotated[int, Whole(-MAX_WHOLE)]
 Axis = Annotated[int, Whole(0, 4)]
 Number = Annotated[float, Real()]
 Positive = Annotated[float, Real(0, open_low=True)]
@@ -278,7 +267,6 @@ Boolean = Annotated[bool, Flag()]
 Spatial = Annotated[int | tuple[int, ...], Extent(1)]
 Margin = Annotated[int | tuple[int, ...], Extent(0)]
 ConvPadding = Annotated[int | tuple[int, ...] | Word, Extent(0, ("same", "valid"))]
-InputShape = Annotated[tuple[int, ...], TensorShape()]
 
 
 @dataclass(frozen=True)

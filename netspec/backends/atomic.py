@@ -61,8 +61,8 @@ def _write(target: Path, chunks: Iterable[Chunk]) -> None:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            os.fchmod(file.fileno(), 0o644 & ~_umask())
             os.fsync(file.fileno())
+        Path(temporary).chmod(0o644 & ~_umask())
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -77,6 +77,8 @@ def _umask() -> int:
 
 
 def _flush_directory(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no directories
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ Split = Annotated[str | None, typer.Option("--split", metavar="NAME", help="trai
 
 def command(model: Model, data: Data, split: Split = None, json: Json = False, device: Device = "auto") -> None:
     """How good a trained model is: accuracy, loss, and each class."""
-    from netspec.predict import evaluate
+    from netspec.inference import evaluate
     from netspec.report.tables import show_evaluation
 
     found = evaluate(model, data, split=split, device=device)

@@ -54,7 +54,7 @@ def command(
 
 
 def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] | None]:
-    from netspec.train import load_run
+    from netspec.training import load_run
 
     run = load_run(folder)
     return run.graph, run.weights(), run.record.classes

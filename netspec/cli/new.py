@@ -9,7 +9,7 @@ import typer
 
 from netspec import resources
 from netspec.diagnostics import failure, problems
-from netspec.diagnostics.text import closest, plural
+from netspec.diagnostics.text import closest, escape, plural
 
 EXAMPLE = "Example: netspec new pets.net --from resnet18"
 Target = Annotated[Path, typer.Argument(metavar="SPEC", help="The file to write.", show_default=False)]
@@ -32,4 +32,4 @@ def command(target: Target, from_: From = None) -> None:
             file.write(text)
     except FileExistsError:
         raise failure(problems.AlreadyThere(str(target))) from None
-    typer.echo(f"wrote {target}, {plural(len(text.splitlines()), 'line')}: now netspec check {target}")
+    typer.echo(f"wrote {escape(str(target))}, {plural(len(text.splitlines()), 'line')}: now netspec check {escape(str(target))}")

@@ -24,8 +24,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 MaxNodes = Annotated[int, typer.Option("--max-nodes", min=1, help="Layers allowed once blocks and loops are written out.")]
 MaxBytes = Annotated[int, typer.Option("--max-bytes", min=1, help="Size allowed of a spec.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps, or auto for the best there is.")]
-NODES = MAX_NODES
-BYTES = MAX_BYTES
 
 
 def settings(assignments: list[str] | None) -> dict[str, str]:

@@ -20,7 +20,7 @@ Top = Annotated[int, typer.Option("--top", min=1, help="How many classes to name
 
 def command(model: Model, images: Files, top: Top = 3, json: Json = False, device: Device = "auto") -> None:
     """What a trained model sees in images: the likeliest classes, each with its probability."""
-    from netspec.predict import predict
+    from netspec.inference import predict
     from netspec.report.tables import show_predictions
 
     found = predict(model, images, top=top, device=device)

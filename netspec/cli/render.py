@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from netspec.cli.options import BYTES, NODES, MaxBytes, MaxNodes, Net, Set, Spec, compiled, refuse_inputs
+from netspec.cli.options import MaxBytes, MaxNodes, Net, Set, Spec, compiled, refuse_inputs
 from netspec.diagnostics.text import escape
+from netspec.limits import MAX_BYTES, MAX_NODES
 
 EXAMPLE = "Example: netspec render googlenet.net -o inception.svg --only inception3a"
 Out = Annotated[
@@ -26,8 +27,8 @@ def command(
     right: Right = False,
     set_: Set = None,
     net: Net = None,
-    max_nodes: MaxNodes = NODES,
-    max_bytes: MaxBytes = BYTES,
+    max_nodes: MaxNodes = MAX_NODES,
+    max_bytes: MaxBytes = MAX_BYTES,
 ) -> None:
     """Draw a net: regions and blocks as boxes, shapes on the arrows, frozen parts tinted."""
     from netspec.backends.dot import render

@@ -10,10 +10,8 @@ from typing import Any, TextIO
 
 from netspec.diagnostics import Diagnostic, Exit, NetspecError
 
-LIBRARIES = (
-    "torch", "numpy", "onnx", "onnxruntime", "safetensors", "PIL", "matplotlib", "rich", "pydantic", "pygraphviz", "lark",
-)  # fmt: skip
-"""What netspec is installed with, and only loads where it is used."""
+LIBRARIES = ("torch", "numpy", "onnx", "onnxruntime", "PIL", "matplotlib", "rich", "pydantic", "pygraphviz", "lark")
+"""What netspec, or working on it, needs, and only loads where it is used."""
 
 
 def fail(error: NetspecError) -> int:

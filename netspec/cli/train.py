@@ -30,8 +30,8 @@ def command(
 
     from rich.console import Console
 
-    from netspec.train import train
-    from netspec.train.stopping import Interrupted
+    from netspec.training import train
+    from netspec.training.stopping import Interrupted
 
     gc.enable()
     try:

@@ -60,7 +60,7 @@ class Listing:
 
 
 def list_images(root: Path) -> Listing:
-    """List a data folder; raises N70x where it is not laid out as the module's text says."""
+    """List a data folder; raises N70x, N716, N723 or N724 where it is not laid out as the module's text says."""
     skipped = Skipped()
     folders, files = _entries(root, skipped)
     by_split = _own_splits(root, folders)

@@ -83,7 +83,7 @@ def open_data(
     anything is computed; the pixels stay in memory where they fit into ``budget`` bytes (half of the free memory if left out), and are
     decoded again in each epoch otherwise.
 
-    Raises a :class:`~netspec.diagnostics.NetspecError` N70x to N71x.
+    Raises a :class:`~netspec.diagnostics.NetspecError` N70x to N72x.
     """
     if not path.exists():
         raise failure(NoSuchData(str(path)))

@@ -145,10 +145,10 @@ class ClassesDiffer(Problem):
             parts.append(f"lacks {_names(self.missing, 10)}")
         if self.extra:
             parts.append(f"has {_names(self.extra, 10)}, which {self.of} has not")
-        return f"the classes of {self.split} are not those of {self.of}: it {' and '.join(parts)}"
+        return f"the classes of {self.split} are not those of {self.of}: it {' and '.join(parts) or 'has them in another order'}"
 
     def help(self) -> str:
-        return "give every split the same classes" if self.of == "train" else "give the data the classes that the model was trained on"
+        return "give every split the same classes" if self.of == "train" else "give the data the classes that the model has, in its order"
 
 
 @dataclass(frozen=True)

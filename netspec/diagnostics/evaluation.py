@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
 from netspec.diagnostics.text import listing, plural
+from netspec.limits import NESTING
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class ExpressionTooDeep(Problem):
     code = "N511"
 
     def message(self) -> str:
-        return "an expression nested deeper than 64"
+        return f"an expression nested deeper than {NESTING}"
 
     def help(self) -> str:
         return "name its parts with let"

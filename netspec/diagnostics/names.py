@@ -75,6 +75,10 @@ class DefinedTwice(Problem):
             return f'each round of a loop needs a label of its own: write "{self.name}{{i}}": with the loop\'s variable'
         if self.what.startswith("section"):
             return "write what is in both into one"
+        if self.what in {"setting", "expectation"}:
+            return "take one of them out"
+        if self.what == "path":
+            return "what has no label goes by its own name: give it a label, or this one another"
         return "give one of them another name"
 
 

@@ -28,7 +28,6 @@ class Exit(IntEnum):
     NUMBERS = 6
     BUG = 70
     INTERRUPTED = 130
-    TERMINATED = 143
 
 
 class Problem(ABC):

@@ -127,5 +127,6 @@ class MissingLibrary(Problem):
         return f"this command needs {self.name}, which is not installed"
 
     def help(self) -> str:
-        package = {"PIL": "pillow", "onnxruntime": "onnxruntime (or onnxruntime-gpu)"}.get(self.name, self.name)
+        packages = {"PIL": "pillow", "onnxruntime": "onnxruntime (or onnxruntime-gpu)", "lark": "'lark[interegular]'"}
+        package = packages.get(self.name, self.name)
         return f"pip install {package}, or pip install netspec-dsl for everything; check and summary need none of it"

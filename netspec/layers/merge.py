@@ -27,8 +27,7 @@ def add(*branches: Shape) -> Facts:
     _at_least_two("add", branches)
     if len(set(branches)) > 1:
         raise Reject(problems.MergeShapes("add", branches), inputs=_gives(branches))
-    chain = op.Add(EACH) if len(branches) == 2 else op.Sum(EACH)
-    return Facts(output=branches[0], torch=nn.Add(), onnx=chain)
+    return Facts(output=branches[0], torch=nn.Add(), onnx=op.Add(EACH))
 
 
 @layer("Multiply", "Mul", "multiplicationLayer")
@@ -42,8 +41,7 @@ def multiply(*branches: Shape) -> Facts:
     _at_least_two("multiply", branches)
     if len({len(b) for b in branches}) > 1 or any(len(set(axis) - {1}) > 1 for axis in zip(*branches, strict=True)):
         raise Reject(problems.MergeShapes("multiply", branches), inputs=_gives(branches))
-    product = op.Mul(EACH)
-    return Facts(output=tuple(map(max, zip(*branches, strict=True))), torch=nn.Multiply(), onnx=product)
+    return Facts(output=tuple(map(max, zip(*branches, strict=True))), torch=nn.Multiply(), onnx=op.Mul(EACH))
 
 
 @layer("Concatenate", "Concat", "cat", "depthConcatenationLayer", "concatenate")

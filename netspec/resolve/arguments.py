@@ -193,5 +193,5 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 
 @cache
 def all_words() -> frozenset[str]:
-    """Every bare word that some layer's argument accepts: what a block may pass on."""
+    """Every bare word that some layer's argument accepts: what a block's or net's parameter may be, to be passed on."""
     return frozenset(w for known in layers().values() for p in known.signature.parameters for w in p.kind.words)

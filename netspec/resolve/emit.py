@@ -105,11 +105,17 @@ class Emitter:
             related = {first.span: "first here"} if first.source is frame.source and first.span != span else {}
             self.report(frame, problems.DefinedTwice(name, "label", frame.in_loop), span, related)
             return
+        if name in frame.namespace.unlabelled and (there := self._standing_at(frame.namespace.join(name))):
+            self.report(frame, problems.DefinedTwice(name, "path"), span, {there.place.span: "first here"})
         labels[name] = Labelled(tensor, Place(frame.source, span), inside)
         twin = frame.namespace.folded.setdefault(name.casefold(), name)
         if twin != name:
             self.report(frame, problems.DifferByCase(twin, name, "labels"), span, {labels[twin].place.span: "the other one"})
         self.mark(frame.namespace.join(name), tensor)
+
+    def _standing_at(self, path: str) -> Node | None:
+        """The first node at a path or below it."""
+        return next((n for n in self.nodes if n.path == path or n.path.startswith(f"{path}.")), None)
 
     def mark(self, path: str, tensor: Tensor) -> None:
         """Remember which node's output a path names."""
@@ -153,7 +159,7 @@ class Emitter:
             if label is not None:
                 namespace.number()
                 return namespace.join(label)
-            return namespace.merge_path(layer.name)
+            return namespace.spare_path(layer.name)
         number = namespace.number()
         return namespace.join(str(number) if label is None else label)
 

@@ -8,12 +8,12 @@ from typing import Any, Final, NoReturn
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
+from netspec.limits import NESTING
 from netspec.resolve.scope import MISSING, Labelled, Scope
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import UNKNOWN, Percent, Size, Tensor, Word, kind
 
-DEPTH: Final = 64
 BITS: Final = 256
 LENGTH: Final = 100_000
 
@@ -41,7 +41,7 @@ class Evaluator:
         """The value; raises :class:`Failure`."""
         if type(e) is ast.Literal:
             return e.value
-        if depth > DEPTH:
+        if depth > NESTING:
             raise Failure(problems.ExpressionTooDeep(), e.span)
         value = _EVALUATORS[type(e)](self, e, depth + 1)
         if value is UNKNOWN or (type(value) is Tensor and value.node < 0 and type(e) is not ast.Name):
@@ -53,7 +53,7 @@ class Evaluator:
         if type(e) is ast.Name:
             return self._lookup(e)
         if type(e) is ast.Attribute:
-            base = self.reference(e.value, depth + 1) if depth < DEPTH else self.value(e.value, depth)
+            base = self.reference(e.value, depth + 1) if depth < NESTING else self.value(e.value, depth)
             if isinstance(base, Labelled) and base.inside is not None and e.name in base.inside.labels:
                 return base.inside.labels[e.name]
             return self._part(e, base)

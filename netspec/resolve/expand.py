@@ -67,6 +67,8 @@ class Expander(User):
         if here.label is None and first is not None:
             self.emitter.report(frame, problems.DefinedTwice(name, "input"), op.span, {first.place.span: "first here"})
             return UNKNOWN_TENSOR
+        if here.label is None:
+            name = frame.namespace.spare_path(name)
         return self.labelled(here, self.emitter.input(frame, name, here.label, bound.arguments["shape"], op.span))
 
     def _output(self, op: ast.UseOf, here: Here) -> Tensor | None:
@@ -108,17 +110,10 @@ class Expander(User):
             problem = problems.NotAStep("preprocess", "has to stand right behind an input", "move it there: it works on the raw image")
             self.report(frame, problem, op.span)
             return UNKNOWN_TENSOR
-        namespace = Namespace(here.label or self._free_path(frame), frame.namespace)
+        namespace = Namespace(here.label or frame.namespace.spare_path("preprocess"), frame.namespace)
         inner = frame.child(namespace=namespace, role="preprocess")
         inner.region = self.emitter.region("region", namespace.path, "preprocess", inner)
         return self.labelled(here, self.body(op.body, inner, here.flow) or UNKNOWN_TENSOR, namespace)
-
-    def _free_path(self, frame: Frame) -> str:
-        taken = {r.path for r in self.emitter.regions}
-        path = frame.namespace.merge_path("preprocess")
-        while path in taken:
-            path = frame.namespace.merge_path("preprocess")
-        return path
 
     def _augment(self, op: ast.UseOf, here: Here) -> Tensor | None:
         """``augment { flip(horizontal) }``"""

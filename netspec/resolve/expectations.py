@@ -32,7 +32,7 @@ def check_expectations(graph: Graph, sections: tuple[ast.Section, ...], collecto
             known = ("parameters", "trainable", "macs", "output", *graph.labels)
             collector.add(problems.NotAnExpectation(setting.key, closest(setting.key, known)), Place(graph.source, setting.key_span))
         elif not _holds(expected, found):
-            problem = problems.ExpectationFails(setting.key, _written(expected), _written(found), _hint(setting.key, expected, found))
+            problem = problems.ExpectationFails(setting.key, _written(expected), _written(found), _hint(expected, found))
             collector.add(problem, Place(graph.source, setting.value.span))
     return len(settings)
 
@@ -85,7 +85,7 @@ def _written(value: Any) -> str:
     return show_shape(tuple(value)) if isinstance(value, tuple | Size) else show(value)
 
 
-def _hint(key: str, expected: Any, found: int | Shape) -> str | None:
+def _hint(expected: Any, found: int | Shape) -> str | None:
     if isinstance(found, int) and isinstance(expected, int) and not isinstance(expected, bool) and found != expected:
         return f"that is {abs(found - expected):,} too {'many' if found > expected else 'few'}"
     return None

@@ -9,7 +9,7 @@ from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph, Node, Output
-from netspec.resolve.arguments import Binder
+from netspec.resolve.arguments import Binder, all_words
 from netspec.resolve.declarations import Declarations
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator
@@ -77,6 +77,7 @@ def _values(
         values[parameter] = value
     for alias in aliases:
         binder = Binder(alias.base, Evaluator(frame.scope), expander.reporter(frame))
+        binder.passed_on = all_words()
         bound = binder.bind(block_signature(net.parameters, all_optional=True), alias.arguments, alias.span)
         if bound is None:
             return None

@@ -28,7 +28,8 @@ class Namespace:
     outer: Namespace | None = None
     labels: dict[str, Labelled] = field(default_factory=dict)
     count: int = 0
-    merges: dict[str, int] = field(default_factory=dict)
+    unlabelled: dict[str, int] = field(default_factory=dict)
+    """How many merges, inputs and preprocess regions without a label go by each name."""
     folded: dict[str, str] = field(default_factory=dict)
     """The first label of each spelling, letter case aside."""
     unsure: bool = False
@@ -42,10 +43,10 @@ class Namespace:
         self.count += 1
         return self.count - 1
 
-    def merge_path(self, layer: str) -> str:
-        """A path for a merge that has no label: the merge's name, and a number from the second on."""
-        times = self.merges[layer] = self.merges.get(layer, 0) + 1
-        return self.join(layer if times == 1 else f"{layer}-{times}")
+    def spare_path(self, name: str) -> str:
+        """A path for what has no label and no position: its own name, and a number from the second on. No label has a hyphen in it."""
+        times = self.unlabelled[name] = self.unlabelled.get(name, int(name in self.labels)) + 1
+        return self.join(name if times == 1 else f"{name}-{times}")
 
 
 class Scope:

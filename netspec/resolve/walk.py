@@ -6,11 +6,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import escape
-from netspec.limits import NAME_LENGTH
+from netspec.limits import NAME_LENGTH, NESTING
 from netspec.resolve.arguments import Report, all_words
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator, Failure, whole
@@ -19,7 +19,6 @@ from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import UNKNOWN, Tensor, kind, show
 
-DEPTH: Final = 64
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -57,7 +56,7 @@ class Walker(ABC):
 
     def statements(self, statements: Sequence[ast.Statement], frame: Frame, flow: Tensor | None) -> Tensor | None:
         """Run statements one after the other; gives what flows out of the last."""
-        if frame.depth > DEPTH and statements:
+        if frame.depth > NESTING and statements:
             self.report(frame, problems.TooDeep(), statements[0].span)
             return UNKNOWN_TENSOR
         for statement in statements:

@@ -16,7 +16,7 @@ from netspec.backends.torch import build
 from netspec.backends.torch.weights import check_weights, read_weights
 from netspec.diagnostics import Exit, NetspecError
 from netspec.graph import Graph
-from tests.train.nets import graph
+from tests.training.nets import graph
 
 
 @pytest.fixture

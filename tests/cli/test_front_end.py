@@ -249,14 +249,15 @@ print(sorted(heavy & set(sys.modules)), code, file=sys.stderr)
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["check", "resnet50.net"],
-        ["summary", "lenet5.net"],
+        ["check", f"{folder('specs')}/resnet50.net"],
+        ["summary", f"{folder('specs')}/lenet5.net"],
+        ["new", "lenet5.net"],
         ["render", "--help"],
         ["layers"],
         ["explain"],
-        ["check", "lenet5.net", "--json"],
+        ["check", f"{folder('specs')}/lenet5.net", "--json"],
     ],
 )
-def test_nothing_heavy_is_loaded(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-c", LOADED, *arguments], cwd=folder("specs"), env=ENVIRONMENT, capture_output=True, text=True)
+def test_nothing_heavy_is_loaded(tmp_path: Path, arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED, *arguments], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.stderr.splitlines()[-1] == "[] 0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netspec.compiler import compile_source
+from netspec.compiler import compile_source, diagnose
 from netspec.graph import Graph
 from netspec.source import Source
 
@@ -83,3 +83,29 @@ def test_an_official_path() -> None:
     keys = {key for key, _, _ in load(folder("specs") / "resnet50.net").weights()}
     assert {"conv1.weight", "layer1.0.conv1.weight", "layer1.0.downsample.1.running_var", "layer4.2.bn3.bias", "fc.bias"} <= keys
     assert len(keys) == 320
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ('"add": conv(3, 1)\nresidual { conv(3, 1) }', "add 1 add-2"),
+        ('s: { "concat": relu -> concat(image) -> concat(image) }', "s.concat s.concat-2 s.concat-3"),
+        ("preprocess: conv(3, 1)\nb: input(3x16x16)\npreprocess { scale(2) } -> add(preprocess)", "preprocess preprocess-2.0 add"),
+    ],
+)  # fmt: skip
+def test_what_has_no_label_leaves_labels_their_paths(body: str, wanted: str) -> None:
+    assert paths(body) == wanted.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('image: input(3x8x8)\nresidual { conv(3, 1) }\n"add": conv(3, 1)', "add"),
+        ("image: input(3x8x8)\npreprocess { scale(1/255) }\npreprocess: { conv(3, 1) }", "preprocess"),
+        ("image: input(3x8x8)\npreprocess { scale(1/255) }\npreprocess: conv(3, 1)", "preprocess"),
+        ("input(3x8x8)\ninput: conv(4, 1)", "input"),
+    ],
+)
+def test_a_label_is_refused_where_something_without_one_has_its_path(text: str, name: str) -> None:
+    (found,) = diagnose(Source("a.net", f"net A {{ {text} }}"))
+    assert (found.code, found.message) == ("N304", f"the path `{name}` is defined twice")

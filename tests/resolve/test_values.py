@@ -9,6 +9,7 @@ from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
 from netspec.resources import folder
 from netspec.source import Source
+from netspec.values import show
 
 SPECS = folder("specs")
 
@@ -275,3 +276,29 @@ def test_expectations_of_another_net() -> None:
 def test_expectations_hold_for_a_net_as_it_is_written() -> None:
     assert load(SPECS / "lenet5.net").expectations == 2
     assert load(SPECS / "lenet5.net", classes=5).expectations is None
+
+
+WORDS = """
+block b(how) { conv(4, 3, padding=how) }
+net A(how = valid) { image: input(3x8x8)
+b(how) }
+net B = A(how=same)
+"""
+
+
+def test_a_word_may_come_from_anywhere() -> None:
+    source = Source("a.net", WORDS)
+    outputs = [g.nodes[-1].output for g in compile_source(source, every=True)]
+    assert outputs == [(4, 6, 6), (4, 8, 8)]
+    assert compile_source(source, settings={"how": "same"})[0].nodes[-1].output == (4, 8, 8)
+    assert compile_source(source, how="same")[0].nodes[-1].output == (4, 8, 8)
+
+
+@pytest.mark.parametrize("net", ["A", "B"])
+def test_settings_written_down_make_the_same_net_again(net: str) -> None:
+    """As a run's record does."""
+    source = Source("a.net", WORDS)
+    (made,) = compile_source(source, net=net)
+    (again,) = compile_source(source, net=net, settings={name: show(value) for name, value in made.settings.items()})
+    assert again.settings == made.settings
+    assert again.nodes[-1].output == made.nodes[-1].output

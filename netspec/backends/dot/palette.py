@@ -34,7 +34,6 @@ _INKS: Final = {
     "norm": Ink("#F6EEC3", "#A08D33"),
     "activation": Ink("#C2EADE", "#2E8A70"),
     "linear": Ink("#FFD4DD", "#B8687A"),
-    "attention": Ink("#CCEEFF", "#4F93B5"),
     "reshape": Ink("#EEEEEE", "#8A8A8A"),
     "merge": Ink("#FFFFFF", "#333333"),
     "preprocess": Ink("#E9EBC4", "#85892F"),

@@ -1,8 +1,11 @@
 """A picture as DOT text.
 
 Every text is written with whatever its place makes of backslashes, quotes, ampersands and angle brackets escaped, so that no text from a
-spec ends a string, calls one of DOT's own escapes (``\\N``, ``\\G``) or becomes markup. Labels in two sizes are HTML-like: ``<…>`` around
-texts, line breaks and fonts of ours. Ids are our own.
+spec ends a string, calls one of DOT's own escapes (``\\N``, ``\\G``) or becomes markup. Ids are our own.
+
+A label is a string in quotes wherever one will do. A string has letters of one size; a box's name above what the box says, and a frame's
+title, are smaller, and only HTML-like labels can say so: those are ``<…>`` around tables and fonts of ours, and each text in them is
+escaped by :func:`marked_up`.
 """
 
 from __future__ import annotations

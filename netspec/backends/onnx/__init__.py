@@ -1,7 +1,7 @@
 """ONNX: a graph and its weights become a model file, and model files are run.
 
-Names are found where they are, so that reading a model does not load what writing one needs: :mod:`netspec.backends.onnx.model`
-makes models, :mod:`netspec.backends.onnx.export` writes them checked, :mod:`netspec.backends.onnx.session` runs them.
+:mod:`netspec.backends.onnx.model` makes models, :mod:`netspec.backends.onnx.export` writes them checked,
+:mod:`netspec.backends.onnx.session` runs them. PyTorch is loaded for the check alone.
 """
 
 from netspec.backends.onnx.export import ExportReport, export

@@ -32,6 +32,7 @@ LARGEST: Final = 1_900_000_000
 
 Array = NDArray[Any]
 _FOLDED = {"Add", "Mul"}
+"""Operators of two inputs: of several, they are written one after the other, from left to right."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
@@ -104,7 +105,7 @@ class _Writer:
             if isinstance(part, OnnxEach):
                 given += inputs
             else:
-                given.append("" if part is None else self._emit(part, inputs, node, f"{name}_{len(given)}"))
+                given.append(self._emit(part, inputs, node, f"{name}_{len(given)}"))
         while call.name in _FOLDED and len(given) > 2:
             given[:2] = [self._operator(call, given[:2], f"{name}_{len(given)}")]
         return self._operator(call, given, name)

@@ -71,22 +71,22 @@ def _assign(graph: Graph, leaves: Mapping[str, nn.Module], weights: Mapping[str,
     seen: set[int] = set()
     for node in graph.layers:
         for name, weight in node.facts.weights.items():
-            owner, leaf_name = _owner(leaves[node.path], name)
-            if _is_real(owner, leaf_name):
+            leaf = leaves[node.path]
+            if _is_real(leaf, name):
                 continue
             tensor = _converted(weights.get(f"{node.path}.{name}"), weight)
             if tensor.numel() and tensor.data_ptr() in seen:
                 tensor = tensor.clone()
             seen.add(tensor.data_ptr())
-            if leaf_name in owner._parameters:
-                owner._parameters[leaf_name] = nn.Parameter(tensor, requires_grad=weight.parameter)
+            if name in leaf._parameters:
+                leaf._parameters[name] = nn.Parameter(tensor, requires_grad=weight.parameter)
             else:
-                owner._buffers[leaf_name] = tensor
+                leaf._buffers[name] = tensor
 
 
-def _is_real(owner: nn.Module, name: str) -> bool:
+def _is_real(leaf: nn.Module, name: str) -> bool:
     """Whether this tensor was given already, by an earlier use of the same layer."""
-    current = owner._parameters[name] if name in owner._parameters else owner._buffers[name]
+    current = leaf._parameters[name] if name in leaf._parameters else leaf._buffers[name]
     return current is not None and not current.is_meta
 
 
@@ -95,16 +95,6 @@ def _converted(tensor: Tensor | None, weight: Weight) -> Tensor:
     if tensor is None:
         return torch.zeros(weight.shape, dtype=dtype)
     return tensor.detach().to(dtype)
-
-
-def _owner(leaf: nn.Module, name: str) -> tuple[nn.Module, str]:
-    """The module inside a leaf that holds the weight, and the weight's name there: some leaves have parts, as ``out_proj.weight``."""
-    *inner, last = name.split(".")
-    for part in inner:
-        found = leaf._modules[part]
-        assert found is not None
-        leaf = found
-    return leaf, last
 
 
 def _verify(graph: Graph, leaves: Mapping[str, nn.Module]) -> None:

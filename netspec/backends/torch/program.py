@@ -60,7 +60,7 @@ def plan(graph: Graph, modules: Mapping[int, nn.Module], results: Sequence[int])
     uses.update(results)
     groups = _chains(graph, needed, uses, set(results))
     slots = {node.index: slot for slot, node in enumerate(graph.inputs)}
-    last_use = {slot: step for step, group in enumerate(groups) for slot in graph.nodes[group[0]].inputs}
+    last_use = {i: step for step, group in enumerate(groups) for i in graph.nodes[group[0]].inputs}
     kept = set(results)
     steps = []
     for number, group in enumerate(groups):

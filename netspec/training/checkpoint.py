@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from netspec.backends.torch.weights import read_metadata, read_weights, write_weights
+from netspec.backends.torch.weights import read_file, write_weights
 from netspec.diagnostics import failure
 from netspec.diagnostics.running import BrokenRun
 from netspec.report.models import BestEpoch, EpochRow
-from netspec.train.folder import RunFolder
+from netspec.training.folder import RunFolder
 
 _KEY = "netspec.state"
 
@@ -64,9 +64,10 @@ def save_state(folder: RunFolder, net: nn.Module, optimizer: Optimizer, device: 
 
 def load_state(folder: RunFolder, net: nn.Module, optimizer: Optimizer, device: torch.device) -> Position:
     """Put net, optimiser and random numbers back to where the state was saved. Raises N80x or N753 where the file is damaged."""
-    tensors = read_weights(folder.state)
+    file = read_file(folder.state)
+    tensors = file.tensors
     try:
-        position = Position.from_json(read_metadata(folder.state)[_KEY])
+        position = Position.from_json(file.metadata[_KEY])
         net.load_state_dict(_part(tensors, "model."))
         state = _by_index(_part(tensors, "optimizer."), optimizer.param_groups[0]["params"])
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netspec.train import run, train
-from tests.train.nets import graph, write_data
+from netspec.training import run, train
+from tests.training.nets import graph, write_data
 
 BEFORE = ("fchmod", "replace")
 """The content of a temporary file is written; it is on the disk."""

@@ -13,9 +13,9 @@ from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.running import BrokenRun, CannotRebuild
 from netspec.graph import Graph
 from netspec.report.models import RunRecord
-from netspec.train.folder import RunFolder
-from netspec.train.labels import read_classes
-from netspec.train.resuming import spec_digest
+from netspec.training.folder import RunFolder
+from netspec.training.labels import read_classes
+from netspec.training.resuming import spec_digest
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Run:
     graph: Graph
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to use, as :meth:`~netspec.train.folder.RunFolder.weights` says, made sure to be the graph's.
+        """The weights to use, as :meth:`~netspec.training.folder.RunFolder.weights` says, made sure to be the graph's.
 
         Raises N753 where they are not there or name other class labels than the record, and what reading raises.
         """

@@ -9,9 +9,9 @@ from netspec.data import Division, ImageSet, Splits, open_data
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassesDiffer, DivisionChanged, NoSuchSplit
 from netspec.diagnostics.text import escape
-from netspec.predict.model import Model, open_model
+from netspec.inference.model import Model, open_model
 from netspec.report.models import Evaluation
-from netspec.train.measure import measure
+from netspec.training.measure import measure
 
 _BATCH: Final = 256
 _WHOLE: Final = Division(whole=True)

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from netspec.diagnostics import Exit, NetspecError
-from netspec.predict import predict
-from netspec.train.labels import read_classes
+from netspec.inference import predict
+from netspec.training.labels import read_classes
 from tests.data.pictures import encoded
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64

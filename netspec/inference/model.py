@@ -17,9 +17,9 @@ from netspec.data import Division, Task, image_task
 from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.running import LabelCount, NoSuchDevice, NotNetspecModel
-from netspec.train.device import available_devices, choose_device
-from netspec.train.labels import read_classes
-from netspec.train.rebuild import load_run
+from netspec.training.device import available_devices, choose_device
+from netspec.training.labels import read_classes
+from netspec.training.rebuild import load_run
 
 
 class Model(ABC):

@@ -13,8 +13,8 @@ from netspec.data import ImageSet
 from netspec.diagnostics import failure
 from netspec.diagnostics.running import OutputNotFinite
 from netspec.report.models import ClassFigures, Figures
-from netspec.train.batches import batch_bounds
-from netspec.train.optimise import decided
+from netspec.training.batches import batch_bounds
+from netspec.training.optimise import decided
 
 Score = Callable[[Tensor], Tensor]
 """From a batch of bytes (`N x C x H x W`) to logits (`N x outputs`)."""

@@ -18,12 +18,12 @@ from netspec.diagnostics import failure
 from netspec.diagnostics.running import LossNotFinite
 from netspec.report.models import BestEpoch, EpochRow, TrainSettings
 from netspec.report.progress import Reporter
-from netspec.train.batches import batch_bounds, epoch_order
-from netspec.train.checkpoint import Position, save_state
-from netspec.train.keeping import Keeper
-from netspec.train.measure import Measures, measure
-from netspec.train.optimise import correct, learning_rate, make_loss, set_learning_rate
-from netspec.train.stopping import Interrupted, StopRequest
+from netspec.training.batches import batch_bounds, epoch_order
+from netspec.training.checkpoint import Position, save_state
+from netspec.training.keeping import Keeper
+from netspec.training.measure import Measures, measure
+from netspec.training.optimise import correct, learning_rate, make_loss, set_learning_rate
+from netspec.training.stopping import Interrupted, StopRequest
 
 _STEPS_BETWEEN_CHECKS: Final = 50
 """How many steps an accelerator may run ahead before the host looks at the loss."""
@@ -53,7 +53,7 @@ class Training:
     def run(self) -> None:
         """Train every epoch that is left, with a checkpoint after each.
 
-        Raises N950 where the loss or a weight is not finite, and :class:`~netspec.train.stopping.Interrupted` after a request to stop;
+        Raises N950 where the loss or a weight is not finite, and :class:`~netspec.training.stopping.Interrupted` after a request to stop;
         N810 where a checkpoint cannot be written.
         """
         self.reporter.begin(self.settings.epochs, len(self.train))

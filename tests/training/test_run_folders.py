@@ -14,11 +14,11 @@ import torch
 from netspec.diagnostics import Exit, NetspecError
 from netspec.graph import Graph
 from netspec.report.curves import draw_curves
-from netspec.train import Interrupted, load_run, train
-from netspec.train.checkpoint import Position
-from netspec.train.folder import RunFolder, locked
-from netspec.train.loop import Training, _Sums
-from tests.train.nets import graph, write_data
+from netspec.training import Interrupted, load_run, train
+from netspec.training.checkpoint import Position
+from netspec.training.folder import RunFolder, locked
+from netspec.training.loop import Training, _Sums
+from tests.training.nets import graph, write_data
 
 
 def refused(code: str, exits: Exit, **arguments: Any) -> str:

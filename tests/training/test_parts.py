@@ -13,9 +13,9 @@ from netspec.diagnostics import NetspecError
 from netspec.report.models import NamedSettings
 from netspec.sections import LOSSES, OPTIMIZERS, PLANNED, PLANNED_BLOCKS, SCHEDULES, SECTIONS, Betas, choice
 from netspec.signature import signature_of
-from netspec.train.batches import batch_bounds, epoch_order
-from netspec.train.measure import measure
-from netspec.train.optimise import learning_rate, make_loss, make_optimizer
+from netspec.training.batches import batch_bounds, epoch_order
+from netspec.training.measure import measure
+from netspec.training.optimise import learning_rate, make_loss, make_optimizer
 
 
 def settings(declaration: object) -> NamedSettings:

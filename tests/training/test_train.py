@@ -18,10 +18,10 @@ from netspec.backends.torch.weights import read_metadata, read_weights
 from netspec.compiler import load
 from netspec.diagnostics import Exit, NetspecError
 from netspec.report.models import RunRecord
-from netspec.train import load_run, loop, train
+from netspec.training import load_run, loop, train
 from tests.conftest import ROOT
 from tests.data.pictures import write_folder
-from tests.train.nets import BODY, graph, write_data
+from tests.training.nets import BODY, graph, write_data
 
 MNIST = ROOT / "examples" / "mnist" / "mnist.npz"
 

@@ -13,9 +13,9 @@ from netspec.diagnostics import failure
 from netspec.diagnostics.running import BrokenRun
 from netspec.report.history import history_csv
 from netspec.report.models import RunRecord
-from netspec.train.checkpoint import Position, save_state
-from netspec.train.folder import RunFolder
-from netspec.train.labels import weights_metadata
+from netspec.training.checkpoint import Position, save_state
+from netspec.training.folder import RunFolder
+from netspec.training.labels import weights_metadata
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Keeper:
             self._follow(net, position)
         if position.best is not None and not self.folder.best.is_file():
             raise failure(BrokenRun(str(self.folder.best), f"it is missing, and epoch {position.best.epoch} was the best"))
-        self.sweep_history(position)
+        self.write_history(position)
 
     def _follow(self, net: nn.Module, position: Position) -> None:
         tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in net.state_dict().items()}
@@ -59,10 +59,10 @@ class Keeper:
         if position.best is not None and position.best.epoch == position.epoch:
             write_weights(self.folder.best, tensors, metadata)
         write_weights(self.folder.last, tensors, metadata)
-        self.sweep_history(position)
+        self.write_history(position)
         self.update(epochs_done=position.epoch, last=position.rows[-1], best=position.best)
 
-    def sweep_history(self, position: Position) -> None:
+    def write_history(self, position: Position) -> None:
         """Write ``history.csv`` with the epochs of the position and no others."""
         self.folder.write(self.folder.history, history_csv(position.rows).encode())
 

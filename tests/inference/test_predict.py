@@ -18,13 +18,13 @@ from rich.console import Console
 from netspec.backends.onnx import export
 from netspec.backends.torch.weights import read_file, write_weights
 from netspec.diagnostics import Exit, NetspecError
-from netspec.predict import evaluate, open_model, predict
-from netspec.predict.model import OnnxModel
+from netspec.inference import evaluate, open_model, predict
+from netspec.inference.model import OnnxModel
 from netspec.report.models import Evaluation
 from netspec.report.tables import show_evaluation, show_predictions
-from netspec.train import load_run, train
+from netspec.training import load_run, train
 from tests.data.pictures import encoded, noise
-from tests.train.nets import BODY, graph, write_data
+from tests.training.nets import BODY, graph, write_data
 
 COLORS = {"zebra": 30, "ant": 220, "mole": 120}
 """Three classes of grey pictures, in an order that is not the alphabet's."""
@@ -164,6 +164,9 @@ def test_evaluation_on_other_data(trained: tuple[Path, Path, Path], tmp_path: Pa
         (tmp_path / name / "0.png").write_bytes(encoded(noise(1, 8, "L")))
     text = refused(lambda: evaluate(run, tmp_path, split="all", device="cpu"), Exit.DATA, "N708")
     assert "are not those of the model: it lacks zebra and has bear, which the model has not" in text
+    np.savez(tmp_path / "other.npz", x_train=np.zeros((3, 8, 8), np.uint8), y_train=np.arange(3), classes=["mole", "ant", "zebra"])
+    text = refused(lambda: evaluate(run, tmp_path / "other.npz", split="all", device="cpu"), Exit.DATA, "N708")
+    assert "are not those of the model: it has them in another order" in text
     text = refused(lambda: evaluate(run, data, split="nonsense", device="cpu"), Exit.DATA, "N718")
     assert "train, val and test" in text
 

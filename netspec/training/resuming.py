@@ -12,7 +12,7 @@ from netspec.diagnostics import failure
 from netspec.diagnostics.running import DataChanged, RunChanged
 from netspec.graph import Graph
 from netspec.report.models import RunRecord, TrainSettings, Versions
-from netspec.train.settings import section_values
+from netspec.training.settings import section_values
 from netspec.values import show
 
 

@@ -16,7 +16,7 @@ from netspec.diagnostics import failure
 from netspec.diagnostics.data import NoImages, NoSuchData
 from netspec.diagnostics.running import OutputNotFinite
 from netspec.diagnostics.text import escape
-from netspec.predict.model import Model, open_model
+from netspec.inference.model import Model, open_model
 from netspec.report.models import LabelProbability, Prediction
 
 _BATCH: Final = 64

@@ -28,17 +28,17 @@ from netspec.report.models import DataRecord, RunRecord, TrainSettings, Versions
 from netspec.report.progress import Reporter
 from netspec.report.tables import show_header, show_outcome
 from netspec.shape import elements
-from netspec.train.checkpoint import Position, load_state
-from netspec.train.device import choose_device
-from netspec.train.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
-from netspec.train.keeping import Keeper
-from netspec.train.loop import Training
-from netspec.train.measure import measure
-from netspec.train.notes import notes
-from netspec.train.optimise import make_optimizer
-from netspec.train.resuming import check_same_data, check_same_run, machine_differences, spec_digest
-from netspec.train.settings import lonely_batch_norm, section_values, train_settings
-from netspec.train.stopping import Interrupted, StopRequest, stop_requests
+from netspec.training.checkpoint import Position, load_state
+from netspec.training.device import choose_device
+from netspec.training.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
+from netspec.training.keeping import Keeper
+from netspec.training.loop import Training
+from netspec.training.measure import measure
+from netspec.training.notes import notes
+from netspec.training.optimise import make_optimizer
+from netspec.training.resuming import check_same_data, check_same_run, machine_differences, spec_digest
+from netspec.training.settings import lonely_batch_norm, section_values, train_settings
+from netspec.training.stopping import Interrupted, StopRequest, stop_requests
 from netspec.values import show
 
 
@@ -67,7 +67,7 @@ def train(
     The section `train` sets the seed that everything random comes from; the caller's own random numbers are left as they were.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a wrong setting exits 1, a folder in use 2, data 3, a damaged checkpoint 4, disk
-    and device 5, numbers that are not finite 6. Raises :class:`~netspec.train.stopping.Interrupted` when asked to stop.
+    and device 5, numbers that are not finite 6. Raises :class:`~netspec.training.stopping.Interrupted` when asked to stop.
     """
     task = image_task(graph)
     settings = train_settings(graph, task)
