@@ -50,8 +50,6 @@ class Binder:
         """Bare words that are accepted as values, whatever the argument: what a block passes on."""
 
     def bind(self, signature: Signature, call: ast.Arguments | None, span: Span) -> Bound | None:
-        if call is None and not signature.required:
-            return Bound(signature.defaults)
         bound = Bound({})
         places = iter(signature.positional)
         items = call.items if call is not None else ()

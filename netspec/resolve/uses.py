@@ -189,6 +189,8 @@ class User(Walker):
         self, owner: str, signature: Signature, call: ast.Arguments | None, span: Span, here: Here, words: bool = False
     ) -> Bound | None:
         """Match a call with a declaration; ``None`` after reports."""
+        if call is None and not signature.required:
+            return Bound(signature.defaults)
         binder = Binder(owner, Evaluator(here.frame.scope, here.flow), self.reporter(here.frame))
         if words:
             binder.passed_on = all_words()

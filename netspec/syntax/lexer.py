@@ -23,6 +23,7 @@ END: Final = "$END"
 _LINE = "_NL"
 _token = tuple.__new__
 _ARROW = "__ANON_0"
+_IGNORED = {"__IGNORE_0", "__IGNORE_1"}
 _OPENERS = {"LPAR", "LSQB", "LBRACE"}
 _CLOSERS = {"RPAR", "RSQB", "RBRACE"}
 _NO_BREAK_AFTER = {"LBRACE", "VBAR", "COMMA", _ARROW}
@@ -82,7 +83,7 @@ def _scan(source: Source, tables: Tables, start: int, end: int, faults: Faults) 
             continue
         kind, found = match.lastgroup, match[0]
         position, begin = match.end(), match.start()
-        if kind[:2] == "__" and kind != _ARROW:
+        if kind in _IGNORED:
             continue
         if kind == _LINE:
             if previous == _LINE or previous in _NO_BREAK_AFTER or (open_brackets and open_brackets[-1].kind != "LBRACE"):
