@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from netspec.diagnostics.problem import Diagnostic, NetspecError, Problem, Related, Trail
+from netspec.diagnostics.error import NetspecError
+from netspec.diagnostics.problem import Diagnostic, Problem, Related, Trail
 from netspec.source import Place
 
 LIMIT: Final = 100

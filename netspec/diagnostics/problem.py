@@ -8,7 +8,7 @@ blocks through which it was reached.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
@@ -99,28 +99,3 @@ class Diagnostic:
     @property
     def is_error(self) -> bool:
         return self.problem.severity == "error"
-
-
-class NetspecError(Exception):
-    """Work that could not be done, with every diagnostic that says why.
-
-    ``exit`` is the exit code that fits the first error.
-    """
-
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__("; ".join(d.message for d in self.diagnostics if d.is_error))
-
-    def __str__(self) -> str:
-        from netspec.diagnostics.render import render
-
-        return render(self.diagnostics).rstrip()
-
-    @property
-    def exit(self) -> Exit:
-        return next((d.problem.exit for d in self.diagnostics if d.is_error), Exit.SPEC)
-
-
-def failure(problem: Problem) -> NetspecError:
-    """An error that lies in no text."""
-    return NetspecError([Diagnostic(problem)])
