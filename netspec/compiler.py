@@ -26,7 +26,7 @@ from netspec.source import Place, Source
 from netspec.syntax.lexer import LexicalError
 from netspec.syntax.parser import parse, parse_expression
 from netspec.syntax.read import read_source
-from netspec.values import Word
+from netspec.values import Word, show
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def _outside(
     """What was set from outside: values for the net's parameters, and for each section its keys' expressions."""
     written: dict[str, tuple[Any, Place | None]] = {name: (_as_value(value), None) for name, value in parameters.items()}
     overrides: dict[str, dict[str, Override]] = {}
-    for key, text in settings.items():
+    for key, value in settings.items():
+        text = value if isinstance(value, str) else show(_as_value(value))
         source = Source(f"<set {key}>", text)
         section, _, rest = key.partition(".")
         try:

@@ -15,7 +15,15 @@ Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)
 ]
 Data = Annotated[Path, typer.Option("--data", help="A folder of images, with a folder for each class, or an .npz.", show_default=False)]
-Split = Annotated[str | None, typer.Option("--split", metavar="NAME", help="train, val or test; test if left out.", show_default=False)]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME",
+        help="train, val, test or all; if left out, test (for .onnx and data without splits, all).",
+        show_default=False,
+    ),
+]
 
 
 def command(model: Model, data: Data, split: Split = None, json: Json = False, device: Device = "auto") -> None:

@@ -42,6 +42,8 @@ def command(
 
     graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(model, weights, set_, net)
     target = out or Path(f"{model.resolve().name if model.is_dir() else model.stem}.onnx")
+    if target.suffix != ".onnx":
+        raise typer.BadParameter(f"{escape(str(target))} would be an ONNX file: end its name with .onnx", param_hint="--out")
     refuse_inputs(target, model, weights, *(p for p in model.glob("*") if p.suffix != ".onnx"))
     report = export(graph, tensors, target, classes=classes, force=force)
     if json:

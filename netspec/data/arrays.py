@@ -44,7 +44,7 @@ def read_arrays(path: Path, wanted: ImageFormat) -> Arrays:
     present = [split for split in ("train", "val", "test") if split == "train" or f"x_{split}" in raw or f"y_{split}" in raw]
     missing = tuple(name for split in present for name in (f"x_{split}", f"y_{split}") if name not in raw)
     if missing:
-        raise failure(MissingArrays(str(path), missing, tuple(raw)))
+        raise failure(MissingArrays(str(path), missing, _opened(path, _names)))
     splits = {split: _split(path, split, raw, wanted) for split in present}
     classes = _classes(path, raw, splits["train"][1])
     for split, (_, labels) in splits.items():
@@ -73,6 +73,11 @@ def _unpacked_size(path: Path) -> int:
 def _arrays(path: Path) -> dict[str, Array]:
     with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files if name == "classes" or name[:2] in ("x_", "y_")}
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return tuple(arrays.files)
 
 
 def _check_memory(path: Path, needed: int) -> None:

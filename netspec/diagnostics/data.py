@@ -282,6 +282,23 @@ class DivisionChanged(Problem):
 
 
 @dataclass(frozen=True)
+class DivisionUnknown(Problem):
+    """A split of data without splits, asked for of a model that does not know how the data was divided for its training."""
+
+    model: str
+    path: str
+    split: str
+    code = "N726"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{escape(self.model)} does not know how {escape(self.path)} was divided for the training, so there is no {self.split} split"
+
+    def help(self) -> str:
+        return "measure the folder of its run, which knows; or all of the data, with --split all"
+
+
+@dataclass(frozen=True)
 class NotAnImageNet(Problem):
     """A net that does not take one image, or does not give one verdict."""
 

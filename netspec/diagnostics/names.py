@@ -35,7 +35,12 @@ class ForeignLayer(Problem):
         return f"`{self.name}` is another framework's name"
 
     def help(self) -> str:
-        return f"write {self.ours}{f'({self.signature})' if self.signature else ''}"
+        known = "; what flows in is known, so its channels or features are not written" if self.name in _WITH_INPUTS else ""
+        return f"write {self.ours}{f'({self.signature})' if self.signature else ''}{known}"
+
+
+_WITH_INPUTS = {"Linear", "Conv1d", "Conv2d", "Conv3d", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"}
+"""Layers that PyTorch is told the size of the input of, before anything else."""
 
 
 @dataclass(frozen=True)

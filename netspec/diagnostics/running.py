@@ -271,7 +271,7 @@ class LabelCount(Problem):
         return f"{escape(self.path)} has {plural(self.labels, 'class label')} for {plural(self.outputs, 'output')}"
 
     def help(self) -> str:
-        return "export the model again from its run"
+        return "a single output has two classes, and several have one each; an export from the folder of a run has them right"
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ class MergeShapes(Problem):
     shapes: tuple[Shape, ...]
     switch: str | None = None
     """A parameter of the block around that puts a layer on an empty branch."""
+    flow: bool = False
+    """Whether the first tensor is what flows in, and no branch."""
     code = "N203"
 
     def message(self) -> str:
@@ -103,6 +105,8 @@ class MergeShapes(Problem):
             return f"make every branch give {show(first)}"
         narrow, wide = sorted((first, other), key=lambda s: s[0])
         if first[1:] == other[1:]:
+            if self.flow and narrow == first:
+                return f"what flows in is narrower: put conv({wide[0]}, 1) before it, or project it, as add {{ | … | conv({wide[0]}, 1) }}"
             which = "narrower" if len(self.shapes) > 2 else "first" if narrow == first else "second"
             return f"project the {which} branch with conv({wide[0]}, 1){self._or_switch}"
         small, large = sorted((first, other), key=lambda s: elements(s[1:]))

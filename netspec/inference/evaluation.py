@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 from netspec.data import Division, ImageSet, Splits, open_data
 from netspec.diagnostics import failure
-from netspec.diagnostics.data import ClassesDiffer, DivisionChanged, NoSuchSplit
+from netspec.diagnostics.data import ClassesDiffer, DivisionChanged, DivisionUnknown, NoSuchSplit
 from netspec.diagnostics.text import escape
 from netspec.inference.model import Model, open_model
 from netspec.report.models import Evaluation
@@ -17,7 +18,14 @@ _BATCH: Final = 256
 _WHOLE: Final = Division(whole=True)
 
 
-def evaluate(model: Path, data: Path, *, split: str | None = None, device: str = "auto", batch: int = _BATCH) -> Evaluation:
+def evaluate(
+    model: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    *,
+    split: str | None = None,
+    device: str = "auto",
+    batch: int = _BATCH,
+) -> Evaluation:
     """Accuracy, mean cross entropy (nats), the figures of each class and the confusion of a model on one split of data.
 
     Without ``split`` it is the test split, or where the data has none, the validation split. Data without splits of its own is divided as
@@ -26,8 +34,8 @@ def evaluate(model: Path, data: Path, *, split: str | None = None, device: str =
     Raises :class:`~netspec.diagnostics.NetspecError`: data that does not fit exits 3, a model that cannot be used 4, a device that is
     not there 5, an answer that is not finite 6 and names the image.
     """
-    opened = open_model(model, device)
-    name, images = _images(opened, data, split)
+    opened = open_model(Path(model), device)
+    name, images = _images(opened, Path(data), split)
     measures = measure(opened.logits, images, opened.task.classes, batch)
     return Evaluation(
         model=escape(str(model)),
@@ -45,6 +53,8 @@ def _images(model: Model, data: Path, split: str | None) -> tuple[str, ImageSet]
     """The split to measure and its name."""
     for name in ("test", "val") if split is None else (split,):
         opened = _opened(model, data, name, undivided=split == "all" or (split is None and model.division is None))
+        if not opened.own and model.division is None and split not in (None, "all"):
+            raise failure(DivisionUnknown(str(model.path), str(data), split))
         if not opened.own and opened.available == ("test",):
             name, images = "all", opened.test
         else:

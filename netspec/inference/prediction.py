@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,10 @@ _BATCH: Final = 64
 _LARGEST_BATCH_BYTES: Final = 64 * 2**20
 
 
-def predict(model: Path, files: Sequence[Path], *, top: int = 5, device: str = "auto", batch: int = _BATCH) -> list[Prediction]:
+Name = str | os.PathLike[str]
+
+
+def predict(model: Name, files: Name | Sequence[Name], *, top: int = 5, device: str = "auto", batch: int = _BATCH) -> list[Prediction]:
     """The ``top`` most probable classes of every image, in the order given; a folder stands for the images in it and below, sorted.
 
     ``model`` is the folder of a run (its best weights, else its last) or an ``.onnx`` file that netspec has exported. Images are decoded
@@ -32,8 +36,8 @@ def predict(model: Path, files: Sequence[Path], *, top: int = 5, device: str = "
     Raises :class:`~netspec.diagnostics.NetspecError`: a path or image that cannot be read exits 3 (all such images in one error), a
     model that cannot be used 4, a device that is not there 5, an answer that is not finite 6 and names the image.
     """
-    opened = open_model(model, device)
-    paths = image_files(files)
+    opened = open_model(Path(model), device)
+    paths = image_files([Path(files)] if isinstance(files, str | os.PathLike) else map(Path, files))
     return [answer for part in _parts(paths, opened.task.format, batch) for answer in _answers(opened, part, top)]
 
 

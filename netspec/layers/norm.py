@@ -9,7 +9,15 @@ from netspec.lowering import W, X, const, nn, op
 from netspec.shape import Shape
 from netspec.signature import Boolean, Real, Share
 
-Small = Annotated[float, Real(0, 1, open_low=True)]
+
+class Epsilon(Real):
+    """A small number above 0."""
+
+    def instead(self, value: object) -> str | None:
+        return "the channels are known: leave them out, and write bn" if isinstance(value, int) and value > 1 else super().instead(value)
+
+
+Small = Annotated[float, Epsilon(0, 1, open_low=True)]
 
 
 @layer("BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "BatchNormalization", "batch_norm", "batchnorm", "batchNormalizationLayer")

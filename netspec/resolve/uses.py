@@ -133,7 +133,7 @@ class User(Walker):
             texts[0] = texts[0].replace("gives", "what flows in is", 1)
         problem = rejection.problem
         if isinstance(problem, problems.MergeShapes):
-            problem = replace(problem, switch=switch)
+            problem = replace(problem, switch=switch, flow=flow)
         elif isinstance(problem, problems.DoesNotFit):
             problem = replace(problem, history=self.emitter.history(inputs[0][0]))
         related = {inputs[i][1]: text for i, text in texts.items() if i < len(inputs)}

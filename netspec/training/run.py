@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import re
 from collections.abc import Iterator
@@ -53,9 +54,9 @@ class RunResult:
 
 def train(
     graph: Graph,
-    data: Path,
+    data: str | os.PathLike[str],
     *,
-    out: Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: str = "auto",
     console: Console | None = None,
@@ -73,8 +74,9 @@ def train(
     settings = train_settings(graph, task)
     if not graph.trainable:
         raise failure(NothingToTrain(graph.name, graph.parameters))
-    job = _Job(graph, task, settings, data, choose_device(device), Reporter(console))
-    return _resumed(job, out) if resume else _begun(job, out)
+    job = _Job(graph, task, settings, Path(data), choose_device(device), Reporter(console))
+    folder = None if out is None else Path(out)
+    return _resumed(job, folder) if resume else _begun(job, folder)
 
 
 @dataclass(frozen=True)

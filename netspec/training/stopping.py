@@ -17,7 +17,7 @@ class Interrupted(Exception):
     """A training that was asked to stop and has saved its state. ``exit`` is the exit code: 128 and the signal's number."""
 
     def __init__(self, number: int, folder: Path) -> None:
-        super().__init__(f"interrupted; the state is saved in {escape(str(folder))}, go on with --resume")
+        super().__init__(f"interrupted; the state is saved in {escape(str(folder))}, go on with the same command and --resume")
         self.exit = 128 + number
         self.folder = folder
 

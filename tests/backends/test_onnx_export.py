@@ -17,9 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from netspec.backends.onnx import IR_VERSION, OPSET, export, open_session, read_onnx_metadata, to_model
 from netspec.backends.torch import build
+from netspec.compiler import compile_source
 from netspec.diagnostics import Exit, NetspecError
 from netspec.graph import Graph
 from netspec.lowering import W, X, const, op
+from netspec.source import Source
 from tests.backends.test_torch_build import branching
 from tests.graphs import Builder, chain, lenet
 
@@ -76,7 +78,7 @@ def test_shared_weights_are_stored_once() -> None:
 
 def test_two_exports_are_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
-        export(lenet(), weights_of(lenet()), tmp_path / name, classes=["x", "y"])
+        export(lenet(), weights_of(lenet()), tmp_path / name, classes=list("abcdefghij"))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -315,3 +317,11 @@ def test_cuda_that_does_not_start_is_an_error_too() -> None:
 def test_threads_are_those_this_process_may_use() -> None:
     session = open_session(to_model(chain((3,), "relu"), {}).SerializeToString())
     assert session.get_session_options().intra_op_num_threads == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c", "d"], []])
+def test_labels_that_do_not_fit_the_net_are_refused(classes: list[str], tmp_path: Path) -> None:
+    graph = compile_source(Source("three.net", "net Three { image: input(1x8x8)\nflatten -> linear(3) }"))[0]
+    with pytest.raises(NetspecError, match="N765"):
+        export(graph, build(graph).state_dict(), tmp_path / "three.onnx", classes=classes)
+    assert not (tmp_path / "three.onnx").exists()

@@ -74,6 +74,7 @@ def test_without_splits_it_is_divided(tmp_path: Path) -> None:
     [
         ({"y_train": None}, "N713", "lacks y_train; it holds"),
         ({"x_test": None}, "N713", "lacks x_test"),
+        ({"y_train": None, "images": np.zeros(3)}, "N713", "and images"),
         ({"x_train": np.zeros((6, 3, 4, 5))}, "N714", "x_train in {path} is float64 of shape 6x3x4x5, and must be uint8 of shape Nx3x4x5"),
         ({"x_train": np.zeros((6, 3, 5, 5), np.uint8)}, "N714", "uint8 of shape 6x3x5x5"),
         ({"x_test": np.zeros((0, 3, 4, 5), np.uint8)}, "N714", "x_test"),

@@ -39,6 +39,7 @@ _OF_DATA: tuple[Problem, ...] = (
     data.NoTrainingSplit("data/pets", ("test", "val")),
     data.NotAnImageNet("Pair", "it has 2 inputs", "training on images takes a net with one input"),
     data.NoSuchSplit("data/pets", "test", ("train", "val")),
+    data.DivisionUnknown("pets.onnx", "data/pets", "test"),
     data.DivisionChanged("data/pets", "test", 60, 66),
     arrays.DataTooLarge("scans.npz", 48_000_000_000, 16_000_000_000),
     data.LeftOut("data/pets", ("labels.csv", "cat/notes.txt")),

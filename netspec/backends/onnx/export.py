@@ -17,6 +17,7 @@ from netspec.backends.onnx.model import IR_VERSION, OPSET, Array, to_model
 from netspec.backends.onnx.session import open_session
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import ExportDisagrees, NotFinite, TargetExists, TargetNotAFile
+from netspec.diagnostics.running import LabelCount
 from netspec.graph import Graph
 
 TOLERANCE: Final = 1e-4
@@ -55,12 +56,23 @@ def export(
         raise failure(TargetNotAFile(str(path), "a symbolic link"))
     if not force and os.path.lexists(target):
         raise failure(TargetExists(str(path)))
+    if classes is not None:
+        _check_classes(graph, classes, str(path))
     arrays = {key: _array(value) for key, value in weights.items()}
     content = to_model(graph, arrays, classes).SerializeToString(deterministic=True)
     onnx.checker.check_model(content)
     max_abs, max_rel = _compare(graph, arrays, content)
     write_atomically(target, [content], len(content))
     return ExportReport(str(path), OPSET, IR_VERSION, len(content), max_abs, max_rel)
+
+
+def _check_classes(graph: Graph, classes: Sequence[str], path: str) -> None:
+    """As many labels as the net tells apart: two for a single number, else one for each."""
+    if isinstance(classes, str):
+        raise TypeError("classes is a sequence of names, one for each class, and not one string")
+    outputs = [shape[0] if len(shape) == 1 else 0 for shape in graph.output_shapes().values()]
+    if outputs != [len(classes)] and (outputs, len(classes)) != ([1], 2):
+        raise failure(LabelCount(path, len(classes), sum(outputs)))
 
 
 def _array(value: Any) -> Array:
