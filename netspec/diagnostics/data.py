@@ -195,7 +195,8 @@ class ClassCount(Problem):
             yield "a net with one output tells apart two classes: the output says how much it is the second by name"
 
     def help(self) -> str:
-        return f"give the last layer {plural(len(self.classes), 'output')}, as with --set classes={len(self.classes)}, or other data"
+        count = len(self.classes)
+        return f"give the last layer {plural(count, 'output')} (where the net has a parameter for it, --set classes={count}), or other data"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,11 @@ IN_A_NET = (
     ("conv(8, 3) -> bn(8)", "N401", "the channels are known: leave them out, and write bn"),
     ("Conv2d(3, 8, 3)", "N302", "write conv(channels, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true); "
         "what flows in is known, so its channels or features are not written"),
-    ("residual { conv(16, 3, padding=1) }", "N203", "what flows in is narrower: put conv(16, 1) before it, or project it, as add { | … | conv(16, 1) }"),
+    (
+        "residual { conv(16, 3, padding=1) }",
+        "N203",
+        "what flows in is narrower: put conv(16, 1) before it, or project it, as add { | … | conv(16, 1) }",
+    ),
     # sizes, numbers and words
     ("conv(8, (3, 5))", "N101", "write a size as 3x5, and a list as [3, 5]"),
     ("conv(8, 3X3)", "N101", "write a small x: 3x3"),
