@@ -242,6 +242,45 @@ class CannotRebuild(Problem):
 
 
 @dataclass(frozen=True)
+class DivisionChanged(Problem):
+    """Data without splits of its own that has grown or shrunk since a run divided it."""
+
+    path: str
+    split: str
+    before: int
+    now: int
+    code = "N725"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        counts = f"{self.split} had {plural(self.before, 'image')}, and has {self.now:,}"
+        return f"{escape(self.path)} is not divided as it was for the training: {counts}"
+
+    def notes(self) -> Iterable[str]:
+        yield "images that were trained on may be in it now, so a figure would say too much"
+
+    def help(self) -> str:
+        return "measure all of it with --split all, or new images in a folder of their own"
+
+
+@dataclass(frozen=True)
+class DivisionUnknown(Problem):
+    """A split of data without splits, asked for of a model that does not know how the data was divided for its training."""
+
+    model: str
+    path: str
+    split: str
+    code = "N726"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"{escape(self.model)} does not know how {escape(self.path)} was divided for the training, so there is no {self.split} split"
+
+    def help(self) -> str:
+        return "measure the folder of its run, which knows; or all of the data, with --split all"
+
+
+@dataclass(frozen=True)
 class NotNetspecModel(Problem):
     """A file or folder for prediction that is neither a run nor a model that netspec exported."""
 

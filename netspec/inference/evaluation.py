@@ -8,7 +8,8 @@ from typing import Final
 
 from netspec.data import Division, ImageSet, Splits, open_data
 from netspec.diagnostics import failure
-from netspec.diagnostics.data import ClassesDiffer, DivisionChanged, DivisionUnknown, NoSuchSplit
+from netspec.diagnostics.data import ClassesDiffer, NoSuchSplit
+from netspec.diagnostics.running import DivisionChanged, DivisionUnknown
 from netspec.diagnostics.text import escape
 from netspec.inference.model import Model, open_model
 from netspec.report.models import Evaluation
