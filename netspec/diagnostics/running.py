@@ -1,4 +1,4 @@
-"""N75x: run folders and the machine; N95x: numbers that are not finite."""
+"""N75x: run folders and the machine; N725 and N726: measuring a run on data that was divided; N95x: numbers that are not finite."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
