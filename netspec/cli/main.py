@@ -18,7 +18,7 @@ COMMANDS: Final = ("check", "summary", "render", "new", "train", "eval", "predic
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    gc.disable()  # a command reads, compiles and ends; those that go on switch it on again
+    gc.disable()  # `check` reads, compiles and ends; whatever goes on longer has it on again
     _prepare_streams()
     code = run(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -61,6 +61,7 @@ def _run(arguments: Sequence[str]) -> int:
         return check(arguments[1])
     import typer
 
+    gc.enable()
     command = typer.main.get_command(_app(next((a for a in arguments if a in COMMANDS), None)))
     try:
         result = command.main(_with_target(arguments), prog_name="netspec", standalone_mode=False)

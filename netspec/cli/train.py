@@ -22,7 +22,6 @@ def command(
     spec: Spec, data: Data, out: Out = None, resume: Resume = False, set_: Set = None, net: Net = None, device: Device = "auto"
 ) -> int:
     """Train a net on images, as its sections train and data say."""
-    import gc
     import os
 
     # Waiting threads sleep instead of spinning: where the machine does other work as well, a step takes half the time. torch reads it once.
@@ -33,7 +32,6 @@ def command(
     from netspec.training import train
     from netspec.training.stopping import Interrupted
 
-    gc.enable()
     try:
         train(compiled(spec, set_, net), data, out=out, resume=resume, device=device, console=Console())
     except Interrupted as stop:

@@ -2,7 +2,7 @@
 
 from netspec.diagnostics import problems
 from netspec.layer import Reject
-from netspec.shape import Shape, spread
+from netspec.shape import Shape, spread, windows
 
 
 def rank_of(x: Shape, layer: str) -> int:
@@ -20,3 +20,14 @@ def extent(value: int | tuple[int, ...], x: Shape, argument: str) -> tuple[int, 
         assert isinstance(value, tuple)
         raise Reject(problems.ExtentCount(argument, value, x), at=argument)
     return found
+
+
+def slid(layer: str, x: Shape, kernel: Shape, stride: Shape, before: Shape, after: Shape, dilation: Shape, ceil: bool = False) -> Shape:
+    """How many places a window has on each axis in space; rejects one that has none."""
+    axes = zip(x[1:], kernel, stride, before, after, dilation, strict=True)
+    space = tuple(windows(n, k, s, b, a, d, ceil) for n, k, s, b, a, d in axes)
+    if min(space) < 1:
+        padded = tuple(n + b + a for n, b, a in zip(x[1:], before, after, strict=True))
+        window = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+        raise Reject(problems.DoesNotFit(layer, x, padded, window), at="kernel")
+    return space

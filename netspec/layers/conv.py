@@ -5,9 +5,9 @@ from math import prod
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.layer import Reject, layer
-from netspec.layers._spatial import extent, rank_of
+from netspec.layers._spatial import extent, rank_of, slid
 from netspec.lowering import TorchCall, W, X, nn, op
-from netspec.shape import Shape, same_padding, windows
+from netspec.shape import Shape, same_padding
 from netspec.signature import Boolean, ConvPadding, Count, Spatial
 from netspec.values import Word
 
@@ -44,12 +44,7 @@ def conv(
     if x[0] % groups or channels % groups:
         raise Reject(problems.GroupsDoNotDivide(groups, x[0], channels), at="groups")
     before, after = _padding(x, kernel, stride, padding, dilation)
-    space = tuple(windows(*axis) for axis in zip(x[1:], kernel, stride, before, after, dilation, strict=True))
-    if min(space) < 1:
-        padded = tuple(n + b + a for n, b, a in zip(x[1:], before, after, strict=True))
-        raise Reject(
-            problems.DoesNotFit("conv", x, padded, tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))), at="kernel"
-        )
+    space = slid("conv", x, kernel, stride, before, after, dilation)
     weights = {"weight": Weight((channels, x[0] // groups, *kernel))}
     if bias:
         weights["bias"] = Weight((channels,))

@@ -3,21 +3,17 @@
 from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.layer import Reject, layer
-from netspec.layers._spatial import extent, rank_of
+from netspec.layers._spatial import extent, rank_of, slid
 from netspec.lowering import OnnxExpression, X, const, nn, op
-from netspec.shape import Shape, windows
+from netspec.shape import Shape
 from netspec.signature import Boolean, Margin, Spatial
 
 
 def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool) -> Shape:
     """The output's axes in space, or the reason why there are none."""
-    window = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
     if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
         raise Reject(problems.PoolPadding(padding, kernel), at="padding")
-    axes = zip(x[1:], kernel, stride, padding, dilation, strict=True)
-    space = tuple(windows(n, k, s, p, p, d, ceil) for n, k, s, p, d in axes)
-    if min(space) < 1:
-        raise Reject(problems.DoesNotFit(layer, x, tuple(n + 2 * p for n, p in zip(x[1:], padding, strict=True)), window), at="kernel")
+    space = slid(layer, x, kernel, stride, padding, padding, dilation, ceil)
     starts = (range(-p, 0, s)[:count] for p, s, count in zip(padding, stride, space, strict=True))
     if any(start % d >= n for axis, d, n in zip(starts, dilation, x[1:], strict=True) for start in axis):
         raise Reject(problems.WindowInPadding(layer, x, dilation), at="dilation")
