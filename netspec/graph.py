@@ -28,7 +28,8 @@ class Facts:
 
     ``output`` is the shape without the batch; ``macs`` counts the multiply-accumulates of convolutions and matrix
     products for one sample, as published tables do (bias, normalisation, activation and pooling count nothing);
-    ``weights`` are in PyTorch's order and under PyTorch's names.
+    ``weights`` are in PyTorch's order and under PyTorch's names. A weight with the empty name is the layer itself: its key is the
+    layer's path, as a class token's, which in PyTorch is a parameter of the module around it.
     """
 
     output: Shape
@@ -42,12 +43,17 @@ class Facts:
         return sum(elements(w.shape) for w in self.weights.values() if w.parameter)
 
 
+def key_of(path: str, weight: str) -> str:
+    """The key of a layer's weight in the state dict."""
+    return f"{path}.{weight}" if weight else path
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A part of the net that belongs together in a picture and in a table.
 
-    ``kind`` is ``net``, ``region`` (braces) or ``block`` (a use of one; ``title`` is then ``bottleneck(64)``). ``path`` is where
-    labels inside it stand. ``parent`` is an index into :attr:`Graph.regions`, -1 for the net itself.
+    ``kind`` is ``net``, ``region`` (braces) or ``block`` (a use of a block, net or part; ``title`` is then ``bottleneck(64)``). ``path`` is
+    where labels inside it stand. ``parent`` is an index into :attr:`Graph.regions`, -1 for the net itself.
     """
 
     kind: Literal["net", "region", "block"]
@@ -92,6 +98,29 @@ class Output:
     node: int
 
 
+@dataclass(frozen=True, slots=True)
+class Auxiliary(Output):
+    """A result that exists in training alone; ``weight`` is what its loss counts for beside that of the net's own results."""
+
+    weight: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """Weights that the file asks for: ``weights="vgg16.safetensors"`` at the use of a block, net or part.
+
+    The tensors of ``file`` (as written, relative to the spec; or a row of the table of published checkpoints) go to everything at
+    ``path`` and below. ``origin`` is where that part stands in the net it was taken from, ``""`` for all of it: of a file that holds
+    the whole net, the tensors below ``origin`` are meant. ``order`` maps by structure instead of by name.
+    """
+
+    path: str
+    origin: str
+    file: str
+    order: bool
+    place: Place
+
+
 @dataclass(frozen=True)
 class Section:
     """A checked section of the file: every setting with its value, and where each that was written stands."""
@@ -105,7 +134,7 @@ class Section:
 class Graph:
     """A compiled network.
 
-    ``settings`` are the values of the net's own parameters (``classes=10``); ``train`` and ``data`` the checked
+    ``outputs`` are what it gives; ``auxiliary`` outputs exist while training alone, and so does what only they need. ``settings`` are the values of the net's own parameters (``classes=10``); ``train`` and ``data`` the checked
     sections of the file. ``labels`` maps every labelled path to the node whose output it names.
     """
 
@@ -116,6 +145,8 @@ class Graph:
     outputs: tuple[Output, ...]
     settings: Mapping[str, Any]
     labels: Mapping[str, int]
+    auxiliary: tuple[Auxiliary, ...] = ()
+    pretrained: tuple[Pretrained, ...] = ()
     train: Section = field(default_factory=Section)
     data: Section = field(default_factory=Section)
     expectations: int | None = 0
@@ -153,14 +184,25 @@ class Graph:
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-accumulates of one forward pass over one sample."""
-        return sum(n.facts.macs for n in self.nodes)
+        """Multiply-accumulates of one forward pass over one sample in inference."""
+        return sum(n.facts.macs for n in self.nodes if n.index in self.inferred)
+
+    @cached_property
+    def inferred(self) -> frozenset[int]:
+        """The nodes that inference needs, by number: all but what serves auxiliary outputs alone."""
+        if not self.auxiliary:
+            return frozenset(range(len(self.nodes)))
+        needed = {o.node for o in self.outputs}
+        for node in reversed(self.nodes):
+            if node.index in needed:
+                needed.update(node.inputs)
+        return frozenset(needed)
 
     def weights(self) -> Iterator[tuple[str, Weight, Node]]:
         """Every tensor of the state dict: its key, its shape, and the node that owns it."""
         for node in self.owners:
             for name, weight in node.facts.weights.items():
-                yield f"{node.path}.{name}", weight, node
+                yield key_of(node.path, name), weight, node
 
     def output_shapes(self) -> dict[str, Shape]:
         """The outputs by name."""

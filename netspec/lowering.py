@@ -44,10 +44,10 @@ class OnnxConstant:
 
 @dataclass(frozen=True, slots=True)
 class OnnxCall:
-    """An ONNX operator, what flows into it, and its attributes."""
+    """An ONNX operator, what flows into it, and its attributes. ``None`` stands for an optional input that is left out."""
 
     name: str
-    inputs: tuple[OnnxExpression, ...]
+    inputs: tuple[OnnxExpression | None, ...]
     attributes: dict[str, Any]
 
 

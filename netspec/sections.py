@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from netspec.signature import Boolean, Count, Kind, Natural, NotNegative, OneOfChoices, Positive, Real, Share, Shares, signature_of
+from netspec.kinds import Boolean, Count, Kind, Natural, NotNegative, Positive, Real, Share, Shares
+from netspec.signature import OneOfChoices, signature_of
 from netspec.values import Choice, Percent
 
 

@@ -18,6 +18,11 @@ def show(shape: Shape | None) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
+def same(a: Shape | int, b: Shape | int) -> bool:
+    """Whether two sizes or shapes agree. Layers compare sizes with this, never with ``==``, ``!=``, ``in`` or sets."""
+    return a == b
+
+
 def elements(shape: Shape) -> int:
     """How many numbers a tensor of this shape holds."""
     return prod(shape)

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from netspec.graph import Facts
+from netspec.kinds import NotNegative, OneOf
 from netspec.layer import layer
 from netspec.lowering import X, const, nn, op
 from netspec.shape import Shape
-from netspec.signature import NotNegative, OneOf
 
 
 @layer("ReLU", "Rectifier", "reluLayer")

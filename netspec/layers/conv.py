@@ -4,11 +4,11 @@ from math import prod
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
+from netspec.kinds import Boolean, ConvPadding, Count, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers._spatial import extent, rank_of, slid
 from netspec.lowering import TorchCall, W, X, nn, op
 from netspec.shape import Shape, same_padding
-from netspec.signature import Boolean, ConvPadding, Count, Spatial
 from netspec.values import Word
 
 

@@ -2,10 +2,10 @@
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
+from netspec.kinds import Boolean, Count
 from netspec.layer import Reject, layer
 from netspec.lowering import OnnxCall, W, X, nn, op
 from netspec.shape import Shape, elements
-from netspec.signature import Boolean, Count
 
 
 @layer("Dense", "Linear", "FullyConnected", "fc", "InnerProduct", "LazyLinear", "fullyConnectedLayer")

@@ -2,10 +2,10 @@
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts
+from netspec.kinds import Axis
 from netspec.layer import Reject, layer
 from netspec.lowering import EACH, nn, op
 from netspec.shape import Shape, show
-from netspec.signature import Axis
 
 
 def _at_least_two(layer: str, branches: tuple[Shape, ...]) -> None:

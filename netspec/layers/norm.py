@@ -4,10 +4,10 @@ from typing import Annotated
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
+from netspec.kinds import Boolean, Real, Share
 from netspec.layer import Reject, layer
 from netspec.lowering import W, X, const, nn, op
 from netspec.shape import Shape
-from netspec.signature import Boolean, Real, Share
 
 
 class Epsilon(Real):

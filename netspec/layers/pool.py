@@ -2,11 +2,11 @@
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts
+from netspec.kinds import Boolean, Margin, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers._spatial import extent, rank_of, slid
 from netspec.lowering import OnnxExpression, X, const, nn, op
 from netspec.shape import Shape
-from netspec.signature import Boolean, Margin, Spatial
 
 
 def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool) -> Shape:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts
+from netspec.kinds import Number, Numbers
 from netspec.layer import Reject, layer
 from netspec.lowering import OnnxConstant, X, const, nn, op
 from netspec.shape import Shape
-from netspec.signature import Number, Numbers
 from netspec.values import Word
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)

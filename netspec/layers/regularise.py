@@ -1,10 +1,10 @@
 """Layers that are there for training alone, and the one that does nothing."""
 
 from netspec.graph import Facts
+from netspec.kinds import Share
 from netspec.layer import layer
 from netspec.lowering import X, nn
 from netspec.shape import Shape
-from netspec.signature import Share
 
 
 @layer("Dropout", "dropoutLayer")

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
+from netspec.kinds import Flag, Kind
 from netspec.layer import layers
 from netspec.resolve.evaluate import Evaluator, Failure
-from netspec.signature import Flag, Kind, OneOfChoices, Parameter, Signature, signature_of
+from netspec.signature import OneOfChoices, Parameter, Signature, signature_of
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import Choice, Tensor, show

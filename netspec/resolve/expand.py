@@ -8,6 +8,7 @@ from typing import Final
 from netspec.diagnostics import problems
 from netspec.diagnostics.text import closest
 from netspec.graph import Output
+from netspec.kinds import TensorShape
 from netspec.layer import elsewhere, layers
 from netspec.layers.planned import planned
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
@@ -15,7 +16,7 @@ from netspec.resolve.scope import MISSING, Namespace
 from netspec.resolve.uses import Step, User
 from netspec.resolve.walk import Here
 from netspec.sections import SECTIONS
-from netspec.signature import REQUIRED, Parameter, Signature, TensorShape
+from netspec.signature import REQUIRED, Parameter, Signature
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import Tensor, kind, show

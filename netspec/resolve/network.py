@@ -9,6 +9,7 @@ from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph, Node, Output
+from netspec.kinds import MAX_WHOLE
 from netspec.resolve.arguments import Binder, all_words
 from netspec.resolve.declarations import Declarations
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
@@ -19,7 +20,6 @@ from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import as_setting
 from netspec.resolve.uses import block_signature
 from netspec.shape import elements
-from netspec.signature import MAX_WHOLE
 from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Tensor

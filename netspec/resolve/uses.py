@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from netspec.diagnostics import Trail, problems
+from netspec.kinds import Anything
 from netspec.layer import Layer, Reject, layers
 from netspec.resolve.arguments import Binder, Bound, all_words
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
@@ -15,7 +16,7 @@ from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.walk import Here, Walker
 from netspec.shape import show as show_shape
-from netspec.signature import REQUIRED, Anything, Parameter, Signature
+from netspec.signature import REQUIRED, Parameter, Signature
 from netspec.source import Place, Span
 from netspec.syntax import ast
 from netspec.values import Tensor, show

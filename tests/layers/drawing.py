@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from netspec.kinds import Extent, Flag, Kind, Numbers, OneOf, Real, Whole
 from netspec.layer import Layer
 from netspec.shape import Shape
-from netspec.signature import Extent, Flag, Kind, Numbers, OneOf, Parameter, Real, Whole
+from netspec.signature import Parameter
 from netspec.values import Size, Word
 
 SMALL = 4

@@ -17,7 +17,7 @@ from netspec import __version__
 from netspec.backends.fit import misfits
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import ModelTooLarge
-from netspec.graph import Graph, Node
+from netspec.graph import Graph, Node, key_of
 from netspec.lowering import OnnxCall, OnnxConstant, OnnxEach, OnnxExpression, OnnxInput, OnnxWeight
 from netspec.shape import elements
 
@@ -91,7 +91,7 @@ class _Writer:
             case OnnxInput(index):
                 return inputs[index]
             case OnnxWeight(weight):
-                return self._weight(f"{node.path}.{weight}", node.facts.weights[weight].dtype)
+                return self._weight(key_of(node.path, weight), node.facts.weights[weight].dtype)
             case OnnxConstant(value, dtype):
                 return self._constant(np.array(value, dtype=dtype))
             case OnnxCall():
@@ -102,7 +102,9 @@ class _Writer:
     def _call(self, call: OnnxCall, inputs: list[str], node: Node, name: str) -> str:
         given: list[str] = []
         for part in call.inputs:
-            if isinstance(part, OnnxEach):
+            if part is None:
+                given.append("")
+            elif isinstance(part, OnnxEach):
                 given += inputs
             else:
                 given.append(self._emit(part, inputs, node, f"{name}_{len(given)}"))

@@ -11,7 +11,7 @@ from netspec.backends.fit import misfits
 from netspec.backends.torch.modules import construct
 from netspec.backends.torch.net import CompiledNet, Region
 from netspec.diagnostics import failure
-from netspec.graph import Graph, Node, Weight
+from netspec.graph import Graph, Node, Weight, key_of
 from netspec.shape import elements
 
 
@@ -74,7 +74,7 @@ def _assign(graph: Graph, leaves: Mapping[str, nn.Module], weights: Mapping[str,
             leaf = leaves[node.path]
             if _is_real(leaf, name):
                 continue
-            tensor = _converted(weights.get(f"{node.path}.{name}"), weight)
+            tensor = _converted(weights.get(key_of(node.path, name)), weight)
             if tensor.numel() and tensor.data_ptr() in seen:
                 tensor = tensor.clone()
             seen.add(tensor.data_ptr())
