@@ -18,11 +18,12 @@ from netspec.resolve.arguments import all_words
 from netspec.resolve.declarations import Declarations, declare
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.expectations import check_expectations
+from netspec.resolve.library import Library
 from netspec.resolve.network import Written, expand_net
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import Override, as_setting, check_loss, check_names, check_section
 from netspec.sections import SECTIONS
-from netspec.source import Place, Source
+from netspec.source import Place, Source, Span
 from netspec.syntax.lexer import LexicalError
 from netspec.syntax.parser import parse, parse_expression
 from netspec.syntax.read import read_source
@@ -38,14 +39,20 @@ class Limits:
 
 
 def load(
-    path: str | Path, *, net: str | None = None, settings: Mapping[str, str] | None = None, limits: Limits = Limits(), **parameters: Any
+    path: str | Path,
+    *,
+    net: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    limits: Limits = Limits(),
+    files: Mapping[str, str] | None = None,
+    **parameters: Any,
 ) -> Graph:
     """Compile a spec to the graph of its first net, or of the one named ``net``.
 
     ``settings`` are texts as on the command line (``{"classes": "5", "train.epochs": "3"}``); ``parameters`` are the net's own
     parameters as Python values (``classes=5``). Raises :class:`NetspecError` with every diagnostic found.
     """
-    return compile_source(read_source(path, limits.bytes), net=net, settings=settings, limits=limits, **parameters)[0]
+    return compile_source(read_source(path, limits.bytes), net=net, settings=settings, limits=limits, files=files, **parameters)[0]
 
 
 def compile_source(
@@ -56,18 +63,23 @@ def compile_source(
     limits: Limits = Limits(),
     every: bool = False,
     collector: Collector | None = None,
+    files: Mapping[str, str] | None = None,
     **parameters: Any,
 ) -> tuple[Graph, ...]:
     """The graph of the first net, or of the one named; with ``every``, those of the file's other nets after it.
 
     Expectations hold for a net as it is written: where its parameters are set from outside, they are not checked. Whoever
-    gives a ``collector`` finds the warnings in it.
+    gives a ``collector`` finds the warnings in it. ``files`` are the texts of used files, as :attr:`Graph.files` has them, where
+    they are not to be read from the disk.
     """
     collector = Collector() if collector is None else collector
+    library = Library(collector, files, limits.bytes)
     with _collection_off():
         file, found = parse(source)
         collector.extend(found)
-        declarations = declare(file, collector)
+        declarations = declare(file, collector, library)
+        if not declarations.nets and not collector.failed:
+            collector.add(problems.NoNet(), Place(source, Span(len(source.text), len(source.text))))
         check_names(declarations, collector)
         written, overrides = _outside(settings or {}, parameters, declarations, collector)
         names = _chosen(declarations, net, every, collector)
@@ -75,7 +87,7 @@ def compile_source(
         if graphs and graphs[0] is not None:
             check_loss(graphs[0], collector)
     collector.raise_errors()
-    return tuple(g for g in graphs if g is not None)
+    return tuple(replace(g, files=library.texts) if library.texts else g for g in graphs if g is not None)
 
 
 def diagnose(source: Source, limits: Limits = Limits()) -> tuple[Diagnostic, ...]:

@@ -147,6 +147,8 @@ class Graph:
     labels: Mapping[str, int]
     auxiliary: tuple[Auxiliary, ...] = ()
     pretrained: tuple[Pretrained, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The texts of the files that the spec uses, by their paths from its folder, or ``netspec:name``."""
     train: Section = field(default_factory=Section)
     data: Section = field(default_factory=Section)
     expectations: int | None = 0

@@ -208,6 +208,109 @@ class Shares(Kind):
         return f"these sum to {sum(numbers) * 100:g}%"
 
 
+class Text(Kind):
+    """A string."""
+
+    def describe(self) -> str:
+        return "a string"
+
+    def accept(self, value: Any) -> str:
+        if not isinstance(value, str) or isinstance(value, Word):
+            raise ValueError
+        return value
+
+
+@dataclass(frozen=True)
+class Sides(Extent):
+    """A margin in space: one number for every side, a size with one for each axis, or a list with two for each axis."""
+
+    def describe(self) -> str:
+        return f"a whole number {self.low}..{MAX_WHOLE}, a size such as 1x2, or a list with both sides of each axis, as [1, 1, 2, 2]"
+
+    def accept(self, value: Any) -> int | tuple[int, ...]:
+        if isinstance(value, tuple):
+            if not 1 <= len(value) <= 6:
+                raise ValueError
+            return tuple(Whole(self.low).accept(v) for v in value)
+        return Whole(self.low).accept(value)
+
+
+@dataclass(frozen=True)
+class Factors(Kind):
+    """How much finer a grid becomes: one number for every axis in space, or a size or list with one for each.
+
+    Whole numbers, halves (``1.5``) and ``1/4`` to ``1/32``: in these the new size is the same in every arithmetic.
+    """
+
+    def describe(self) -> str:
+        return "a whole number, a half such as 1.5, one of 1/4, 1/8, 1/16, 1/32, or a list or size with one for each axis"
+
+    def accept(self, value: Any) -> float | tuple[float, ...]:
+        if isinstance(value, tuple):
+            if not 1 <= len(value) <= 3:
+                raise ValueError
+            return tuple(self._factor(v) for v in value)
+        return self._factor(value)
+
+    def _factor(self, value: Any) -> float:
+        factor = Real(0, 4096, open_low=True).accept(value)
+        if not (2 * factor).is_integer() and factor not in (1 / 4, 1 / 8, 1 / 16, 1 / 32):
+            raise ValueError
+        return factor
+
+    def instead(self, value: Any) -> str | None:
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return "write size=, with the height and width that it should have"
+        return super().instead(value)
+
+
+@dataclass(frozen=True)
+class Wholes(Kind):
+    """Whole numbers from ``low`` up, in a list or a size; one alone counts as a list of one."""
+
+    low: int = 0
+    example: str = "[1, 2]"
+
+    def describe(self) -> str:
+        return f"a list of whole numbers of at least {self.low}, as {self.example}"
+
+    def accept(self, value: Any) -> tuple[int, ...]:
+        values = value if isinstance(value, tuple) else (value,)
+        if not values:
+            raise ValueError
+        return tuple(Whole(self.low).accept(v) for v in values)
+
+
+@dataclass(frozen=True)
+class Axes(Wholes):
+    """Axes of a tensor, negative ones from the end."""
+
+    low: int = -5
+    example: str = "[0, 2]"
+
+
+@dataclass(frozen=True)
+class Parts(Wholes):
+    """The sizes of the parts of an axis."""
+
+    low: int = 1
+    example: str = "[16, 48]"
+
+
+@dataclass(frozen=True)
+class TargetShape(Kind):
+    """The shape that a tensor's numbers are put into; one of its sizes may be -1, for what is left."""
+
+    def describe(self) -> str:
+        return "a size such as 64x7x7, or a list of sizes of which one may be -1, as [64, -1]"
+
+    def accept(self, value: Any) -> tuple[int, ...]:
+        values = tuple(Whole(-1).accept(v) for v in (value if isinstance(value, tuple) else (value,)))
+        if not 1 <= len(values) <= 5 or 0 in values or values.count(-1) > 1:
+            raise ValueError
+        return values
+
+
 class Anything(Kind):
     def describe(self) -> str:
         return "a value"
@@ -238,4 +341,8 @@ Share = Annotated[float, Real(0, 1)]
 Boolean = Annotated[bool, Flag()]
 Spatial = Annotated[int | tuple[int, ...], Extent(1)]
 Margin = Annotated[int | tuple[int, ...], Extent(0)]
+Position = Annotated[int, Whole(-MAX_WHOLE)]
+"""A place on an axis; negative ones count from its end."""
+AnyAxis = Annotated[int, Whole(-5, 4)]
+"""An axis; negative ones count from the last."""
 ConvPadding = Annotated[int | tuple[int, ...] | Word, Extent(0, ("same", "valid"))]

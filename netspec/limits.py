@@ -10,3 +10,7 @@ MAX_BYTES: Final = 256 * 1024
 """The text of a spec; `--max-bytes` raises it."""
 MAX_NODES: Final = 20_000
 """Layers once blocks and loops are written out; `--max-nodes` raises it."""
+USE_DEPTH: Final = 16
+"""Files that use files that use files."""
+USE_FILES: Final = 64
+"""Files that one spec uses, all in all."""

@@ -54,5 +54,5 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[in
 
     The rule of TensorFlow's ``SAME``, of ONNX's ``SAME_UPPER`` and, for stride 1, of PyTorch's ``same``.
     """
-    total = max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+    total = max(dilation * (kernel - 1) - (size - 1) % stride, 0)
     return total // 2, total - total // 2

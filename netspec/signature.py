@@ -49,6 +49,8 @@ class Parameter:
     positional: bool
     optional: bool = False
     """Whether ``none``, the default that means 'work it out', is accepted."""
+    aside: bool = False
+    """Whether it goes without saying: every use of a block takes it, and no list of what this one takes names it."""
 
     @property
     def required(self) -> bool:
@@ -85,7 +87,7 @@ class Signature:
         return {p.name: p.default for p in self.parameters}
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.parameters))
+        return ", ".join(str(p) for p in self.parameters if not p.aside)
 
 
 def signature_of(declaration: Callable[..., object]) -> Signature:

@@ -26,10 +26,15 @@ def join(first: Span, last: Span) -> Span:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A named text. ``name`` is what a user is shown: the path as it was given, or ``<command line>``."""
+    """A named text. ``name`` is what a user is shown: the path as it was given, or ``<command line>``.
+
+    ``folder`` is where the files it uses are looked for; ``identity`` tells whether two names are one file (device and inode).
+    """
 
     name: str
     text: str
+    folder: str = "."
+    identity: tuple[int, int] | None = None
 
     @cached_property
     def _line_starts(self) -> list[int]:

@@ -33,8 +33,9 @@ class Collector:
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """All of them, in the order of the text."""
-        return tuple(sorted(self._found.values(), key=lambda d: d.place.span if d.place else (-1, -1)))
+        """All of them, file by file, in the order of the text."""
+        files = {d.place.source: i for i, d in reversed(list(enumerate(self._found.values()))) if d.place}
+        return tuple(sorted(self._found.values(), key=lambda d: (files[d.place.source], *d.place.span) if d.place else (-1, -1, -1)))
 
     @property
     def full(self) -> bool:

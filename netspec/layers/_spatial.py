@@ -26,8 +26,13 @@ def slid(layer: str, x: Shape, kernel: Shape, stride: Shape, before: Shape, afte
     """How many places a window has on each axis in space; rejects one that has none."""
     axes = zip(x[1:], kernel, stride, before, after, dilation, strict=True)
     space = tuple(windows(n, k, s, b, a, d, ceil) for n, k, s, b, a, d in axes)
-    if min(space) < 1:
+    if any(n < 1 for n in space):
         padded = tuple(n + b + a for n, b, a in zip(x[1:], before, after, strict=True))
         window = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
         raise Reject(problems.DoesNotFit(layer, x, padded, window), at="kernel")
     return space
+
+
+def fixed(shape: Shape) -> bool:
+    """Whether every size is a number: only then may one stand in a constant or an attribute."""
+    return all(isinstance(n, int) for n in shape)

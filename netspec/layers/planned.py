@@ -18,7 +18,6 @@ PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
     "distance": ("PairwiseDistance", "CosineSimilarity"),
     "elu": ("ELU", "eluLayer"),
     "embedding": ("Embedding",),
-    "global_maxpool": ("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPool2D", "GlobalMaxPool", "AdaptiveMaxPool2d"),
     "group_norm": ("GroupNorm", "GroupNormalization", "gn", "groupnorm"),
     "hardsigmoid": ("Hardsigmoid", "hard_sigmoid"),
     "hardswish": ("Hardswish", "hard_swish", "h_swish"),

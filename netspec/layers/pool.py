@@ -1,12 +1,16 @@
 """Poolings."""
 
+from collections.abc import Callable
+from math import prod
+
 from netspec.diagnostics import problems
 from netspec.graph import Facts
-from netspec.kinds import Boolean, Margin, Spatial
+from netspec.kinds import Boolean, Count, Margin, Spatial
 from netspec.layer import Reject, layer
-from netspec.layers._spatial import extent, rank_of, slid
-from netspec.lowering import OnnxExpression, X, const, nn, op
-from netspec.shape import Shape
+from netspec.layers import _measured as measured
+from netspec.layers._spatial import extent, fixed, rank_of, slid
+from netspec.lowering import OnnxCall, OnnxExpression, X, const, nn, op
+from netspec.shape import Shape, same
 
 
 def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool) -> Shape:
@@ -14,10 +18,20 @@ def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, 
     if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
         raise Reject(problems.PoolPadding(padding, kernel), at="padding")
     space = slid(layer, x, kernel, stride, padding, padding, dilation, ceil)
-    starts = (range(-p, 0, s)[:count] for p, s, count in zip(padding, stride, space, strict=True))
-    if any(start % d >= n for axis, d, n in zip(starts, dilation, x[1:], strict=True) for start in axis):
+    if any(_steps_over(*axis) for axis in zip(x[1:], space, stride, padding, dilation, strict=True)):
         raise Reject(problems.WindowInPadding(layer, x, dilation), at="dilation")
     return space
+
+
+def _steps_over(size: int, count: int, stride: int, padding: int, dilation: int) -> bool:
+    """Whether a window that begins before the data has no point in it. Without dilation none has."""
+    return dilation > 1 and any(start % dilation >= size and count > i for i, start in enumerate(range(-padding, 0, stride)))
+
+
+def _same_window(layer: str, x: Shape, kernel: Shape) -> None:
+    """In three dimensions PyTorch does not count the padding when it asks whether an average's window fits."""
+    if len(x) == 4 and any(k > n for k, n in zip(kernel, x[1:], strict=True)):
+        raise Reject(problems.DoesNotFit(layer, x, x[1:], kernel), at="kernel")
 
 
 @layer(
@@ -88,14 +102,41 @@ def avgpool(
     rank = rank_of(x, "avgpool")
     kernel, padding = extent(kernel, x, "kernel"), extent(padding, x, "padding")
     stride = kernel if stride is None else extent(stride, x, "stride")
-    if rank == 3 and any(k > n for k, n in zip(kernel, x[1:], strict=True)):  # PyTorch does not count the padding here
-        raise Reject(problems.DoesNotFit("avgpool", x, x[1:], kernel), at="kernel")
+    _same_window("avgpool", x, kernel)
     return Facts(
         output=(x[0], *_pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)),
         torch=(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[rank - 1](kernel, stride, padding, ceil_mode, count_include_pad),
         onnx=op.AveragePool(
             X, kernel_shape=kernel, strides=stride, pads=padding * 2, ceil_mode=int(ceil_mode), count_include_pad=int(count_include_pad)
         ),
+    )
+
+
+@layer("LPPool1d", "LPPool2d", "LPPool3d", "LpPool", "lppool", "power_avg_pool")
+def lp_pool(x: Shape, norm: Count, kernel: Spatial, stride: Spatial | None = None, ceil_mode: Boolean = False) -> Facts:
+    """The power mean of each window times its size: `(sum over the window of x^norm)^(1 / norm)` (Gulcehre et al., 2013), in one, two or
+    three dimensions. `norm` 1 is the sum of the window, 2 the root of the sum of squares; towards infinity it becomes the largest number.
+
+    An odd `norm` above 1 has no value where the sum is negative, as in PyTorch: use it behind a `relu`.
+
+    - `norm`: the power
+    - `kernel`: the window
+    - `stride`: the step between windows; the window itself if left out
+    - `ceil_mode`: keep a last window that is only partly filled; it counts as much as a full one
+    """
+    rank = rank_of(x, "lp_pool")
+    kernel = extent(kernel, x, "kernel")
+    stride = kernel if stride is None else extent(stride, x, "stride")
+    _same_window("lp_pool", x, kernel)
+    none, alone = (0,) * rank, (1,) * rank
+    powers = X if norm == 1 else op.Pow(X, const(float(norm)))
+    mean = op.AveragePool(powers, kernel_shape=kernel, strides=stride, ceil_mode=int(ceil_mode), count_include_pad=1)
+    total = op.Mul(mean, const(float(prod(kernel))))
+    module = (nn.LPPool1d, nn.LPPool2d, nn.LPPool3d)[rank - 1]
+    return Facts(
+        output=(x[0], *_pooled("lp_pool", x, kernel, stride, none, alone, ceil_mode)),
+        torch=module(norm, kernel[0], stride[0], ceil_mode) if rank == 1 else module(norm, kernel, stride, ceil_mode),
+        onnx=total if norm == 1 else op.Pow(total, const(1 / norm)),
     )
 
 
@@ -119,6 +160,17 @@ def global_avgpool(x: Shape) -> Facts:
     )
 
 
+@layer("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GlobalMaxPool2d", "GlobalMaxPool", "global_max_pool", "gmp")
+def global_maxpool(x: Shape) -> Facts:
+    """The largest number of each channel: `C x H x W` becomes `C x 1 x 1` (Oquab et al., 2015). `flatten` makes it a vector."""
+    rank = rank_of(x, "global_maxpool")
+    return Facts(
+        output=(x[0], *(1,) * rank),
+        torch=(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[rank - 1](1),
+        onnx=op.GlobalMaxPool(X),
+    )
+
+
 @layer("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "adaptive_avg_pool", "AdaptiveAveragePooling2D")
 def adaptive_avgpool(x: Shape, size: Spatial) -> Facts:
     """The mean of as many windows as the output has places: window i goes from `floor(i H / size)` to `ceil((i + 1) H / size)`.
@@ -130,27 +182,65 @@ def adaptive_avgpool(x: Shape, size: Spatial) -> Facts:
     return Facts(
         output=(x[0], *size),
         torch=(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)[rank - 1](size),
-        onnx=_adaptive(x[1:], size),
+        onnx=_adaptive(x[1:], size, op.GlobalAveragePool(X), op.AveragePool) or _mean_of_windows(size),
     )
 
 
-def _adaptive(sizes: Shape, wanted: Shape) -> OnnxExpression:
-    """ONNX has no adaptive pooling: nothing to do, an ordinary pooling where the sizes divide, or a product with means otherwise."""
-    if sizes == wanted:
+@layer("AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "adaptive_max_pool", "AdaptiveMaxPooling2D")
+def adaptive_maxpool(x: Shape, size: Spatial) -> Facts:
+    """The largest number of as many windows as the output has places: window i goes from `floor(i H / size)` to `ceil((i + 1) H / size)`.
+
+    - `size`: the output's height and width, `7` or `6x6`
+    """
+    rank = rank_of(x, "adaptive_maxpool")
+    size = extent(size, x, "size")
+    return Facts(
+        output=(x[0], *size),
+        torch=(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[rank - 1](size),
+        onnx=_adaptive(x[1:], size, op.GlobalMaxPool(X), op.MaxPool) or _largest_of_windows(size),
+    )
+
+
+def _adaptive(sizes: Shape, wanted: Shape, overall: OnnxCall, pooling: Callable[..., OnnxCall]) -> OnnxExpression | None:
+    """ONNX has no adaptive pooling: nothing to do, one window, or an ordinary pooling where the sizes are known and divide."""
+    if same(sizes, wanted):
         return X
-    if all(n % w == 0 for n, w in zip(sizes, wanted, strict=True)):
-        window = tuple(n // w for n, w in zip(sizes, wanted, strict=True))
-        return op.AveragePool(X, kernel_shape=window, strides=window)
-    inner, outer = "dhw"[-len(sizes) :], "abe"[-len(sizes) :]
+    if all(w == 1 for w in wanted):
+        return overall
+    if not fixed(sizes) or any(n % w for n, w in zip(sizes, wanted, strict=True)):
+        return None
+    window = tuple(n // w for n, w in zip(sizes, wanted, strict=True))
+    return pooling(X, kernel_shape=window, strides=window)
+
+
+def _bounds(axis: int, wanted: int) -> tuple[OnnxExpression, OnnxExpression]:
+    """Where each window of an axis starts and ends, as columns."""
+    size = measured.size(X, axis)
+    first, after = (measured.whole(tuple((i + k,) for i in range(wanted))) for k in (0, 1))
+    return op.Div(op.Mul(first, size), measured.whole(wanted)), measured.divided_up(op.Mul(after, size), wanted)
+
+
+def _mean_of_windows(wanted: Shape) -> OnnxExpression:
+    """A product with a matrix for each axis that takes the mean over each window."""
+    inner, outer = "dhw"[-len(wanted) :], "abe"[-len(wanted) :]
     matrices = ",".join(o + i for o, i in zip(outer, inner, strict=True))
-    means = [const(_means(n, w)) for n, w in zip(sizes, wanted, strict=True)]
-    return op.Einsum(X, *means, equation=f"nc{inner},{matrices}->nc{outer}")
+    return op.Einsum(X, *(_means(axis, w) for axis, w in enumerate(wanted, 2)), equation=f"nc{inner},{matrices}->nc{outer}")
 
 
-def _means(size: int, wanted: int) -> tuple[tuple[float, ...], ...]:
+def _means(axis: int, wanted: int) -> OnnxExpression:
     """The matrix that takes the mean over each window of an axis."""
-    rows = []
-    for i in range(wanted):
-        start, end = i * size // wanted, -(-(i + 1) * size // wanted)
-        rows.append(tuple(1 / (end - start) if start <= j < end else 0.0 for j in range(size)))
-    return tuple(rows)
+    start, end = _bounds(axis, wanted)
+    place = measured.counted(measured.size(X, axis))
+    inside = op.And(op.GreaterOrEqual(place, start), op.Less(place, end))
+    return op.Div(measured.decimal(inside), measured.decimal(op.Sub(end, start)))
+
+
+def _largest_of_windows(wanted: Shape) -> OnnxExpression:
+    """Axis after axis: each window's places side by side, the last one repeated where a window is short, and the largest of them."""
+    value: OnnxExpression = X
+    for axis, w in enumerate(wanted, 2):
+        start, end = _bounds(axis, w)
+        longest = op.Add(measured.divided_up(measured.size(X, axis), w), measured.whole(1))
+        places = op.Min(op.Add(start, measured.counted(longest)), op.Sub(end, measured.whole(1)))
+        value = op.ReduceMax(op.Gather(value, places, axis=axis), measured.whole((axis + 1,)), keepdims=0)
+    return value

@@ -94,7 +94,7 @@ class Binder:
         elif isinstance(kind, OneOfChoices) and isinstance(expression, ast.Call):
             return self._choice(kind, expression)
         else:
-            self.evaluator.words = self.passed_on or kind.words
+            self.evaluator.words = self.passed_on.union(kind.words) if self.passed_on else kind.words
             try:
                 value = self.evaluator.value(expression)
             except Failure as failure:
@@ -145,7 +145,7 @@ class Binder:
     def _named(self, signature: Signature, argument: ast.Argument) -> Parameter | None:
         parameter = signature.by_name.get(argument.name or "")
         if parameter is None:
-            name, known = argument.name or "", tuple(p.name for p in signature.parameters)
+            name, known = argument.name or "", tuple(p.name for p in signature.parameters if not p.aside)
             near = next((ours for ours in _ELSEWHERE.get(name, ()) if ours in known), None) or closest(name, known)
             self.meant.add(near)
             self._wrong(problems.UnknownArgument(self.owner, name, known, near), argument.name_span)

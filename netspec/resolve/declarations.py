@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from netspec.diagnostics import Related, problems
@@ -9,87 +10,150 @@ from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
 from netspec.limits import NESTING
+from netspec.resolve.library import Library, Opened
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
 
 
 @dataclass(frozen=True)
+class Definition:
+    """A net or block, and the file that defines it."""
+
+    home: Declarations
+    item: ast.Net | ast.NetAlias | ast.Block
+
+    @property
+    def source(self) -> Source:
+        return self.home.source
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a net's name stands for: the net that is written out, and the aliases passed on the way to it, nearest first."""
+
+    home: Declarations
+    net: ast.Net
+    aliases: tuple[Definition, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Declarations:
-    """A file's definitions by name; ``missing`` are names that something wrong, or not built yet, would have defined."""
+    """A file's definitions by name, its own and those it uses; ``missing`` are names that something wrong would have defined."""
 
     source: Source
     nets: dict[str, ast.Net | ast.NetAlias]
     blocks: dict[str, ast.Block]
+    used: dict[str, Definition]
     sections: tuple[ast.Section, ...]
     missing: frozenset[str]
 
+    def find(self, name: str) -> Definition | None:
+        """The net or block that a name means in this file."""
+        item = self.blocks.get(name) or self.nets.get(name)
+        return self.used.get(name) if item is None else Definition(self, item)
+
     def has_parameter(self, name: str) -> bool:
         """Whether any net of the file has a parameter of this name."""
-        return any(p.name == name for net in self.nets.values() if isinstance(net, ast.Net) for p in net.parameters)
+        nets = (self._written(net) for net in self.nets.values())
+        return any(p.name == name for net in nets if net is not None for p in net.parameters)
 
-    def base_of(self, name: str, collector: Collector) -> tuple[ast.Net, tuple[ast.NetAlias, ...]] | None:
-        """The net behind a name and the aliases passed on the way to it, nearest first; ``None`` after a report."""
-        aliases: list[ast.NetAlias] = []
-        net = self.nets[name]
-        while isinstance(net, ast.NetAlias):
-            place = Place(self.source, net.base_span)
-            if net in aliases:
-                self._report_circle(aliases[aliases.index(net) :], collector)
+    def _written(self, net: ast.Net | ast.NetAlias) -> ast.Net | None:
+        found = self.base_of(Definition(self, net), Collector())
+        return found.net if found else None
+
+    def base_of(self, definition: Definition, collector: Collector) -> Base | None:
+        """The net behind a net or alias; ``None`` after a report."""
+        aliases: list[Definition] = []
+        while isinstance(definition.item, ast.NetAlias):
+            alias, home = definition.item, definition.home
+            place = Place(home.source, alias.base_span)
+            if any(alias is passed.item for passed in aliases):
+                self._report_circle(aliases[[a.item for a in aliases].index(alias) :], collector)
                 return None
-            if net.base not in self.nets:
-                known = tuple(n for n in self.nets if n != name)
-                if net.base not in self.missing:
-                    collector.add(problems.UnknownNet(net.base, known, closest(net.base, known)), place)
+            found = home.find(alias.base)
+            if found is None or isinstance(found.item, ast.Block):
+                known = tuple(n for n in (*home.nets, *home.used) if n != alias.name)
+                if alias.base not in home.missing:
+                    collector.add(problems.UnknownNet(alias.base, known, closest(alias.base, known)), place)
                 return None
             if len(aliases) == NESTING:
-                collector.add(problems.TooDeep(), Place(self.source, aliases[0].base_span))
+                first = aliases[0].item
+                assert isinstance(first, ast.NetAlias)
+                collector.add(problems.TooDeep(), Place(aliases[0].source, first.base_span))
                 return None
-            aliases.append(net)
-            net = self.nets[net.base]
-        return net, tuple(aliases)
+            aliases.append(definition)
+            definition = found
+        assert isinstance(definition.item, ast.Net)
+        return Base(definition.home, definition.item, tuple(aliases))
 
-    def _report_circle(self, circle: list[ast.NetAlias], collector: Collector) -> None:
+    def _report_circle(self, circle: list[Definition], collector: Collector) -> None:
         """Nets each of which is another, round about: reported once, at the first of them in the text."""
-        first = min(range(len(circle)), key=lambda i: circle[i].base_span)
-        names = [net.name for net in circle[first:] + circle[:first]]
+        items = [d.item for d in circle if isinstance(d.item, ast.NetAlias)]
+        first = min(range(len(items)), key=lambda i: items[i].base_span)
+        names = [net.name for net in items[first:] + items[:first]]
         problem = problems.RecursiveBlock(names[0], (*names, names[0]), "net")
-        collector.add(problem, Place(self.source, circle[first].base_span))
+        collector.add(problem, Place(circle[first].source, items[first].base_span))
 
 
-def declare(file: ast.File, collector: Collector) -> Declarations:
-    """Gather a file's definitions; reports what is defined twice, taken by a layer, or not built yet."""
+def declare(file: ast.File, collector: Collector, library: Library) -> Declarations:
+    """Gather a file's definitions, and those of the files it uses; reports what is defined twice or taken by a layer."""
+    return _declare(Opened(file.source.identity or file.source, file), collector, library, {})
+
+
+def _declare(opened: Opened, collector: Collector, library: Library, done: dict[Hashable, Declarations]) -> Declarations:
+    file = opened.file
     nets: dict[str, ast.Net | ast.NetAlias] = {}
     blocks: dict[str, ast.Block] = {}
+    used: dict[str, Definition] = {}
     sections: list[ast.Section] = []
     missing: set[str] = set()
     places: dict[str, Span] = {}
-    for item in file.items:
-        if isinstance(item, ast.Section):
-            _add_section(item, sections, file.source, collector)
-            continue
-        if isinstance(item, ast.Hole):
-            missing.update(item.names)
-            continue
-        if isinstance(item, ast.Use):
-            collector.add(
-                problems.NotBuiltYet("taking nets from other files is", "copy what you need into this file"), Place(file.source, item.span)
-            )
-            missing.add(item.name)
-            continue
-        _check_name(item, places, missing, file.source, collector)
-        if isinstance(item, ast.Block) and item.shared:
-            collector.add(
-                problems.NotBuiltYet("shared weights are", "write block alone: each use then has weights of its own"),
-                Place(file.source, item.name_span),
-            )
-            missing.add(item.name)
-        elif isinstance(item, ast.Block):
-            blocks.setdefault(item.name, item)
-        else:
-            nets.setdefault(item.name, item)
-    if not nets and not collector.failed:
-        collector.add(problems.NoNet(), Place(file.source, Span(len(file.source.text), len(file.source.text))))
-    return Declarations(file.source, nets, blocks, tuple(sections), frozenset(missing))
+    with library.declaring(file.source, opened.identity):
+        for item in file.items:
+            if isinstance(item, ast.Section):
+                _add_section(item, sections, file.source, collector)
+            elif isinstance(item, ast.Hole):
+                missing.update(item.names)
+            elif not _check_name(item, places, file.source, collector):
+                missing.add(item.name)
+            elif isinstance(item, ast.Block):
+                blocks.setdefault(item.name, item)
+            elif isinstance(item, ast.Use):
+                found = _used(item, file.source, collector, library, done)
+                if found is None:
+                    missing.add(item.name)
+                else:
+                    used.setdefault(item.name, found)
+            else:
+                nets.setdefault(item.name, item)
+    return Declarations(file.source, nets, blocks, used, tuple(sections), frozenset(missing))
+
+
+def _used(use: ast.Use, source: Source, collector: Collector, library: Library, done: dict[Hashable, Declarations]) -> Definition | None:
+    """What ``use NAME from "file"`` brings; ``None`` after a report.
+
+    A net or block of that name, letter case and underscores aside, or, under any name, the file's only net.
+    """
+    opened = library.open(use, source)
+    if opened is None:
+        return None
+    if opened.identity not in done:
+        done[opened.identity] = _declare(opened, collector, library, done)
+    there = done[opened.identity]
+    own = {**there.blocks, **there.nets}
+    named = [n for n in own if n == use.name] or [n for n in own if _folded(n) == _folded(use.name)]
+    if not named and len(there.nets) == 1:
+        named = list(there.nets)
+    if named:
+        return Definition(there, own[named[0]])
+    if not there.missing:
+        problem = problems.NotInFile(use.name, use.path, tuple(own), closest(use.name, own))
+        collector.add(problem, Place(source, use.name_span))
+    return None
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").casefold()
 
 
 def _add_section(section: ast.Section, sections: list[ast.Section], source: Source, collector: Collector) -> None:
@@ -103,21 +167,24 @@ def _add_section(section: ast.Section, sections: list[ast.Section], source: Sour
     collector.add(problems.DefinedTwice(section.name, what), Place(source, section.name_span), related)
 
 
-def _check_name(
-    item: ast.Net | ast.NetAlias | ast.Block, places: dict[str, Span], missing: set[str], source: Source, collector: Collector
-) -> None:
-    what = "block" if isinstance(item, ast.Block) else "net"
+def _check_name(item: ast.Net | ast.NetAlias | ast.Block | ast.Use, places: dict[str, Span], source: Source, collector: Collector) -> bool:
+    """Whether a definition's name can be had; a second definition of one name counts for nothing."""
+    what = "block" if isinstance(item, ast.Block) else "name" if isinstance(item, ast.Use) else "net"
     place = Place(source, item.name_span)
-    if what == "block" and item.name in layers():
+    taken = what != "net" and item.name in layers()
+    if taken:
         collector.add(problems.TakenName(item.name, what), place)
-        missing.add(item.name)
     if item.name in places:
         collector.add(problems.DefinedTwice(item.name, what), place, (Related(Place(source, places[item.name]), "first here"),))
     places.setdefault(item.name, item.name_span)
-    if isinstance(item, ast.NetAlias):
-        return
+    if not isinstance(item, ast.NetAlias | ast.Use):
+        _check_parameters(item.parameters, source, collector)
+    return not taken
+
+
+def _check_parameters(parameters: tuple[ast.Parameter, ...], source: Source, collector: Collector) -> None:
     seen: dict[str, Span] = {}
-    for parameter in item.parameters:
+    for parameter in parameters:
         if parameter.name in seen:
             related = (Related(Place(source, seen[parameter.name]), "first here"),)
             collector.add(problems.DefinedTwice(parameter.name, "parameter"), Place(source, parameter.span), related)

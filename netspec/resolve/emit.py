@@ -7,14 +7,15 @@ writing out and inferring are one walk, and this is its inferring half.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from netspec.diagnostics import Problem, Related, Trail, problems
 from netspec.diagnostics.collector import Collector
-from netspec.graph import Facts, Node, Region
+from netspec.graph import Facts, Node, Output, Region
 from netspec.layer import Layer, layers
 from netspec.lowering import X, nn
+from netspec.resolve.declarations import Declarations
 from netspec.resolve.nearby import labels_of, told
 from netspec.resolve.scope import Labelled, Namespace, Scope
 from netspec.shape import Shape
@@ -26,21 +27,41 @@ UNKNOWN_TENSOR = Tensor(-1, None)
 
 
 @dataclass(slots=True)
+class Feed:
+    """What a net used inside another gets in the place of its inputs, and what it gives in the place of its outputs."""
+
+    flow: Tensor | None
+    inputs: Mapping[str, Tensor]
+    first: bool = True
+    """Whether no input has been met yet: the first takes what flows in."""
+    outputs: list[Output] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Frame:
     """Where a statement stands: what its names mean, where its labels go, and how its layers live."""
 
-    source: Source
+    home: Declarations
     scope: Scope
     namespace: Namespace
     region: int = 0
     frozen: bool = False
     role: Literal["preprocess", "layer"] = "layer"
     trail: Trail | None = None
-    blocks: tuple[str, ...] = ()
+    blocks: tuple[ast.Block | ast.Net, ...] = ()
+    """The blocks and nets whose uses this is inside of."""
     depth: int = 0
     in_loop: bool = False
     text: ast.Body | None = None
     """The body of the net or block that this is in."""
+    root: int = 0
+    """The region that is the net itself, or the use of one."""
+    feed: Feed | None = None
+    """For what is in a net that another one uses."""
+
+    @property
+    def source(self) -> Source:
+        return self.home.source
 
     def child(self, **changes: Any) -> Frame:
         """A frame for a body within this one, with a scope of its own."""
@@ -53,10 +74,11 @@ class Frame:
 class Overflow(Exception):
     """More nodes than allowed: how many there would be, and what makes them; 0 for work that goes on without making any."""
 
-    def __init__(self, nodes: int, span: Span | None = None) -> None:
+    def __init__(self, nodes: int, span: Span | None = None, source: Source | None = None) -> None:
         super().__init__(nodes)
         self.nodes = nodes
         self.span = span
+        self.source = source
 
 
 class Emitter:
@@ -177,7 +199,7 @@ class Emitter:
     ) -> Tensor:
         index = len(self.nodes)
         if index >= self.max_nodes:
-            raise Overflow(index + 1, span)
+            raise Overflow(index + 1, span, frame.source)
         place = Place(frame.source, span)
         self.nodes.append(Node(index, path, layer, label, arguments, inputs, facts, role, frame.frozen, frame.region, place, frame.trail))
         return Tensor(index, facts.output)

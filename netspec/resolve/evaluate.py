@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
 from netspec.limits import NESTING
-from netspec.resolve.scope import MISSING, Labelled, Scope
+from netspec.resolve.scope import MISSING, Labelled, Outside, Scope
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import UNKNOWN, Percent, Size, Tensor, Word, kind
@@ -61,6 +61,8 @@ class Evaluator:
 
     def _lookup(self, e: ast.Name) -> Any:
         found = self.scope.lookup(e.name)
+        if type(found) is Outside:
+            raise Failure(problems.OutsidePart(e.name, found.part), e.span)
         if found is not MISSING:
             return found
         if e.name in self.words:
@@ -98,7 +100,7 @@ class Evaluator:
     def _index(self, e: ast.Index, depth: int) -> Any:
         value = self.value(e.value, depth)
         if isinstance(value, Tensor):
-            raise Failure(problems.NotBuiltYet("slices of regions are", "give the part a label of its own, and use that"), e.span)
+            raise Failure(problems.CannotSlice(_text(e.value), "it is a tensor, and a part of this very net"), e.span)
         if not isinstance(value, tuple):
             raise Failure(problems.BadOperands("[ ]", (kind(value),)), e.span)
         if isinstance(e.index, ast.Slice):
@@ -170,6 +172,13 @@ class Evaluator:
         if not isinstance(value, bool):
             raise Failure(problems.NotACondition(kind(value)), span)
         return value
+
+
+def _text(e: ast.Expression) -> str:
+    """A dotted name as it is written."""
+    if isinstance(e, ast.Attribute):
+        return f"{_text(e.value)}.{e.name}"
+    return e.name if isinstance(e, ast.Name) else "x"
 
 
 def whole(value: Any) -> int | None:

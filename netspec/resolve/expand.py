@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from netspec.diagnostics import problems
 from netspec.diagnostics.text import closest
-from netspec.graph import Output
-from netspec.kinds import TensorShape
+from netspec.graph import Auxiliary, Output
+from netspec.kinds import Real, TensorShape
 from netspec.layer import elsewhere, layers
 from netspec.layers.planned import planned
-from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
+from netspec.resolve.arguments import Binder
+from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Feed, Frame
+from netspec.resolve.evaluate import Evaluator
+from netspec.resolve.parts import PartUser
 from netspec.resolve.scope import MISSING, Namespace
-from netspec.resolve.uses import Step, User
+from netspec.resolve.uses import Step
 from netspec.resolve.walk import Here
 from netspec.sections import SECTIONS
 from netspec.signature import REQUIRED, Parameter, Signature
@@ -34,17 +37,18 @@ _NO_STEPS: Final = {
 """Words of other languages and frameworks, and what to do instead."""
 
 
-class Expander(User):
-    """Writes one net out; ``outputs`` are those that `output(…)` has named so far."""
+class Expander(PartUser):
+    """Writes one net out; ``outputs`` and ``auxiliary`` are those that have been named so far."""
 
-    def __init__(self, emitter: Emitter, blocks: Mapping[str, ast.Block], nets: Sequence[str], missing: frozenset[str]) -> None:
-        super().__init__(emitter, blocks, missing)
-        self.nets = frozenset(nets)
+    def __init__(self, emitter: Emitter) -> None:
+        super().__init__(emitter)
         self.outputs: list[Output] = []
+        self.auxiliary: list[Auxiliary] = []
         self._places: dict[str, Span] = {}
         self._special: dict[str, Step] = {
             "input": self._input,
             "output": self._output,
+            "auxiliary": self._auxiliary,
             "residual": self._residual,
             "preprocess": self._preprocess,
             "augment": self._augment,
@@ -56,13 +60,15 @@ class Expander(User):
     def _input(self, op: ast.UseOf, here: Here) -> Tensor | None:
         """``image: input(3x224x224)``"""
         frame = here.frame
-        if frame.region != 0 or frame.role == "preprocess" or frame.frozen:
+        if frame.region != frame.root or frame.role == "preprocess" or (frame.frozen and frame.feed is None):
             problem = problems.NotAStep("input", "belongs to the net itself", "move it out of the braces, to the beginning of the net")
             self.report(frame, problem, op.span)
             return self.labelled(here, UNKNOWN_TENSOR)
         bound = self.bind("input", _INPUT, op.arguments, op.span, here)
         if bound is None:
             return self.labelled(here, UNKNOWN_TENSOR)
+        if frame.feed is not None:
+            return self._fed(frame.feed, op, here)
         name = "input" if here.label is None else here.label
         first = next((n for n in self.emitter.nodes if n.role == "input" and n.path == name), None)
         if here.label is None and first is not None:
@@ -72,26 +78,51 @@ class Expander(User):
             name = frame.namespace.spare_path(name)
         return self.labelled(here, self.emitter.input(frame, name, here.label, bound.arguments["shape"], op.span))
 
+    def _fed(self, feed: Feed, op: ast.UseOf, here: Here) -> Tensor:
+        """An input of a net that another one uses: what flows in, or the tensor given for it."""
+        given = feed.flow if feed.first else feed.inputs.get(here.label or "input")
+        feed.first = False
+        if given is None:
+            self.report(here.frame, problems.NothingFlows(here.label or "input"), op.span)
+        return self.labelled(here, given or UNKNOWN_TENSOR)
+
     def _output(self, op: ast.UseOf, here: Here) -> Tensor | None:
         """``output(age, gender)``, or ``output(age=head.age)`` to give a result another name"""
+        outputs = self.outputs if here.frame.feed is None else here.frame.feed.outputs
+        outputs += (Output(name, tensor.node) for name, tensor in self._results("output", op.arguments, op, here))
+        return here.flow
+
+    def _auxiliary(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        """``auxiliary(aux1, aux2, weight=0.3)``: results that exist while training alone, and what their losses count for"""
+        items = op.arguments.items if op.arguments else ()
+        weight = next((a for a in items if a.name == "weight"), None)
+        binder = Binder("auxiliary", Evaluator(here.frame.scope, here.flow), self.reporter(here.frame))
+        share = 0.3 if weight is None else binder.accept("weight", Real(0), weight.value)
+        others = ast.Arguments(tuple(a for a in items if a is not weight), op.span)
+        results = list(self._results("auxiliary", others, op, here))
+        if here.frame.feed is None:  # a net that another one uses leaves them out
+            self.auxiliary += (Auxiliary(name, tensor.node, share or 0.0) for name, tensor in results)
+        return here.flow
+
+    def _results(self, word: str, arguments: ast.Arguments | None, op: ast.UseOf, here: Here) -> Iterator[tuple[str, Tensor]]:
+        """The tensors that ``output(…)`` or ``auxiliary(…)`` names, each with the name of the result."""
         frame = here.frame
-        if frame.region != 0 or here.label is not None or op.body is not None:
-            self.report(
-                frame, problems.NotAStep("output", "belongs to the net itself", "write output(a, b) at the end of the net"), op.span
-            )
-            return here.flow
-        for argument in op.arguments.items if op.arguments else ():
+        if frame.region != frame.root or here.label is not None or op.body is not None:
+            hint = f"write {word}(a, b) at the end of the net"
+            self.report(frame, problems.NotAStep(word, "belongs to the net itself", hint), op.span)
+            return
+        places = self._places if frame.feed is None else {}
+        for argument in arguments.items if arguments else ():
             span = argument.value.span
             tensor = self.value(argument.value, frame, here.flow)
             name = argument.name or frame.source.text[span.start : span.end].replace(".", "_")
             if not isinstance(tensor, Tensor):
-                self.report(frame, problems.BadValue("output", "each result", "a tensor", show(tensor)), argument.span)
-            elif name in self._places:
-                self.emitter.report(frame, problems.DefinedTwice(name, "output"), argument.span, {self._places[name]: "first here"})
+                self.report(frame, problems.BadValue(word, "each result", "a tensor", show(tensor)), argument.span)
+            elif name in places:
+                self.emitter.report(frame, problems.DefinedTwice(name, "output"), argument.span, {places[name]: "first here"})
             else:
-                self._places[name] = argument.span
-                self.outputs.append(Output(name, tensor.node))
-        return here.flow
+                places[name] = argument.span
+                yield name, tensor
 
     def _residual(self, op: ast.UseOf, here: Here) -> Tensor | None:
         """``residual { … }``: an ``add`` with the tensor that flows in as its first branch"""
@@ -107,6 +138,8 @@ class Expander(User):
         if op.body is None or op.arguments is not None:
             self.report(frame, problems.NotAStep("preprocess", "is a region", "write preprocess { scale(1/255) }"), op.span)
             return here.flow
+        if frame.feed is not None:  # the net around has its own
+            return here.flow
         if here.flow is None or frame.region != 0 or (here.flow.node >= 0 and self.emitter.nodes[here.flow.node].role == "layer"):
             problem = problems.NotAStep("preprocess", "has to stand right behind an input", "move it there: it works on the raw image")
             self.report(frame, problem, op.span)
@@ -121,7 +154,11 @@ class Expander(User):
         self.report(here.frame, problems.NotBuiltYet("augmentation is", "take the region out to train without it"), op.reference.span)
         return here.flow
 
-    def tensor(self, op: ast.UseOf, here: Here) -> Tensor | None:
+    def reference(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        route = None if type(op.reference) is ast.Name else self.route(op, here)
+        return self._tensor(op, here) if route is None else self.part(route, op, here)
+
+    def _tensor(self, op: ast.UseOf, here: Here) -> Tensor | None:
         frame = here.frame
         root: ast.Expression = op.reference
         while isinstance(root, ast.Attribute | ast.Index):
@@ -147,7 +184,7 @@ class Expander(User):
         return self.labelled(here, UNKNOWN_TENSOR)
 
     def _unknown(self, name: str, op: ast.UseOf, frame: Frame) -> None:
-        if name in self.missing or (frame.scope.unsure and op.arguments is None):
+        if name in frame.home.missing or (frame.scope.unsure and op.arguments is None):
             self.holes = True
             return
         span = op.reference.span
@@ -155,9 +192,7 @@ class Expander(User):
             name = frame.source.text[span.start : span.end]
         last = name.rpartition(".")[2]
         ours = elsewhere().get(last.casefold())
-        if name in self.nets:
-            self.report(frame, problems.NotBuiltYet(f"using a net, as `{name}`, inside another is", "write the part as a block"), span)
-        elif name in layers():
+        if name in layers():
             problem = problems.NotAStep(name, "is a layer, and has no parts", "what a layer takes stands in parentheses")
             self.report(frame, problem, span)
         elif ours is not None:
@@ -167,5 +202,6 @@ class Expander(User):
         elif name in _SECTIONS:
             self.report(frame, problems.OutOfPlace(name, outside=False), op.span)
         else:
-            names = [*layers(), *self._special, *self.blocks, *frame.scope.names()]
+            home = frame.home
+            names = [*layers(), *self._special, *home.blocks, *home.nets, *home.used, *frame.scope.names()]
             self.report(frame, problems.UnknownStep(name, closest(name, names), _NO_STEPS.get(name.casefold())), span)

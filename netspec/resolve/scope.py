@@ -11,6 +11,13 @@ from netspec.values import Tensor
 MISSING: Final = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The value of a tensor's name that lies outside of ``part``, the part of a net that is used as a block."""
+
+    part: str
+
+
 @dataclass(slots=True)
 class Labelled:
     """A label: the tensor it names, and what is labelled inside it."""
@@ -32,6 +39,8 @@ class Namespace:
     """How many merges, inputs and preprocess regions without a label go by each name."""
     folded: dict[str, str] = field(default_factory=dict)
     """The first label of each spelling, letter case aside."""
+    window: range | None = None
+    """The positions that are written out, where a slice of a region is; all of them else."""
     unsure: bool = False
     """Whether a label could not be worked out, so that a name that seems unknown may be the one it would have been."""
 

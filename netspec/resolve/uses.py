@@ -1,4 +1,4 @@
-"""The uses of layers, merges and blocks."""
+"""The uses of layers and merges."""
 
 from __future__ import annotations
 
@@ -7,51 +7,75 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from netspec.diagnostics import Trail, problems
-from netspec.kinds import Anything
+from netspec.diagnostics import problems
 from netspec.layer import Layer, Reject, layers
 from netspec.resolve.arguments import Binder, Bound, all_words
-from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
+from netspec.resolve.declarations import Definition
+from netspec.resolve.emit import UNKNOWN_TENSOR, Frame
 from netspec.resolve.evaluate import Evaluator
-from netspec.resolve.scope import Namespace, Scope
+from netspec.resolve.scope import MISSING
 from netspec.resolve.walk import Here, Walker
-from netspec.shape import show as show_shape
-from netspec.signature import REQUIRED, Parameter, Signature
-from netspec.source import Place, Span
+from netspec.signature import Signature
+from netspec.source import Span
 from netspec.syntax import ast
-from netspec.values import Tensor, show
+from netspec.values import Tensor
 
 _MANY: Final = 8
 Step = Callable[[ast.UseOf, Here], Tensor | None]
 
 
 class User(Walker):
-    """Uses layers and the file's blocks. ``missing`` are names that errors, or unbuilt parts, would have defined."""
-
-    def __init__(self, emitter: Emitter, blocks: Mapping[str, ast.Block], missing: frozenset[str]) -> None:
-        super().__init__(emitter)
-        self.blocks = blocks
-        self.missing = missing
+    """Uses layers, and finds out what else a name means."""
 
     @abstractmethod
     def special(self, name: str) -> Step | None:
         """What a word with a meaning of its own does."""
 
     @abstractmethod
-    def tensor(self, op: ast.UseOf, here: Here) -> Tensor | None:
-        """A tensor's name at the beginning of a chain, or a name that means nothing."""
+    def definition(self, definition: Definition, op: ast.UseOf, here: Here) -> Tensor | None:
+        """The use of a block or of a whole net."""
+
+    @abstractmethod
+    def reference(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        """A tensor's name at the beginning of a chain, a part of a net, or a name that means nothing."""
 
     def use(self, op: ast.UseOf, here: Here) -> Tensor | None:
-        if type(op.reference) is not ast.Name or op.reference.name in self.missing:
-            return self.tensor(op, here)
+        if type(op.reference) is not ast.Name or op.reference.name in here.frame.home.missing:
+            return self.reference(op, here)
         name = op.reference.name
         if (known := layers().get(name)) is not None:
             return self._layer(known, op, here)
         if (step := self.special(name)) is not None:
             return step(op, here)
-        if name in self.blocks:
-            return self._block(self.blocks[name], op, here)
-        return self.tensor(op, here)
+        if (definition := here.frame.home.find(name)) is not None:
+            return self.definition(definition, op, here)
+        return self.reference(op, here)
+
+    def within(self, step: ast.Step, frame: Frame) -> bool:
+        window = frame.namespace.window
+        assert window is not None
+        operation = step.operation
+        while type(operation) is ast.Frozen:
+            operation = operation.operation
+        name = operation.reference.name if type(operation) is ast.UseOf and type(operation.reference) is ast.Name else None
+        layer = layers().get(name or "")
+        if ((layer is not None and layer.is_merge) or name == "residual") and step.label is None:
+            why = f"`{name}`, a merge without a label, is among its steps and has no position of its own"
+            self.report(frame, problems.CannotSlice(frame.namespace.path, why), step.span)
+            return False
+        if step.label is None and (type(operation) is not ast.UseOf or self._is_tensor(operation, frame)):
+            return True
+        if frame.namespace.count in window:
+            return True
+        frame.namespace.number()
+        return False
+
+    def _is_tensor(self, op: ast.UseOf, frame: Frame) -> bool:
+        """Whether a use is only a tensor's name, which takes no position."""
+        root: ast.Expression = op.reference
+        while isinstance(root, ast.Attribute | ast.Index):
+            root = root.value
+        return isinstance(root, ast.Name) and root.name not in layers() and frame.scope.lookup(root.name) is not MISSING
 
     def _layer(self, layer: Layer, op: ast.UseOf, here: Here) -> Tensor | None:
         if op.body is not None:
@@ -143,38 +167,6 @@ class User(Walker):
             related = dict(sorted(related.items())[:_MANY])
         self.emitter.report(frame, problem, bound.spans.get(rejection.at or "", span), related)
 
-    def _block(self, block: ast.Block, op: ast.UseOf, here: Here) -> Tensor | None:
-        """A use of a block: a region of its own, under its label or its number, with new weights."""
-        frame = here.frame
-        number = frame.namespace.number()
-        bound = self.bind(block.name, block_signature(block.parameters), op.arguments, op.span, here, words=True)
-        if op.body is not None:
-            self.report(frame, problems.NoBody(block.name), op.body.span)
-            bound = None
-        if block.name in frame.blocks:
-            chain = (*frame.blocks[frame.blocks.index(block.name) :], block.name)
-            self.report(frame, problems.RecursiveBlock(block.name, chain), op.span)
-            bound = None
-        if bound is None:
-            return self.labelled(here, UNKNOWN_TENSOR)
-        namespace = Namespace(frame.namespace.join(str(number) if here.label is None else here.label))
-        title = _title(block.name, bound)
-        inner = frame.child(
-            namespace=namespace,
-            scope=Scope(namespace),
-            region=self.emitter.region("block", namespace.path, title, frame),
-            trail=Trail(title, Place(frame.source, op.span), frame.trail),
-            blocks=(*frame.blocks, block.name),
-            in_loop=False,
-            text=block.body,
-        )
-        given = {name: bound.arguments[name] for name in bound.spans}
-        if not self.parameters(block.parameters, given, inner, here.flow):
-            return self.labelled(here, UNKNOWN_TENSOR, namespace)
-        tensor = self.body(block.body, inner, here.flow) or UNKNOWN_TENSOR
-        self.emitter.mark(namespace.path, tensor)
-        return self.labelled(here, tensor, namespace)
-
     def parameters(self, parameters: Sequence[ast.Parameter], given: Mapping[str, Any], frame: Frame, flow: Tensor | None) -> bool:
         """Put values of parameters into the scope: those given, and defaults, which may use the ones before them."""
         for parameter in parameters:
@@ -212,17 +204,3 @@ def _switch(branch: ast.Branch) -> str | None:
     if isinstance(first, ast.If) and first.otherwise is None and isinstance(first.condition, ast.Name):
         return first.condition.name
     return None
-
-
-def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = False) -> Signature:
-    """A block's or net's parameters as a signature. Defaults stay with the block, where they are evaluated."""
-    found = (Parameter(p.name, Anything(), None if p.default is not None or all_optional else REQUIRED, True, True) for p in parameters)
-    return Signature(1, False, tuple(found))
-
-
-def _title(name: str, bound: Bound) -> str:
-    """How a use of a block is named in notes and pictures, each argument as it was given: ``bottleneck(64, stride=2)``."""
-    given = [(n, bound.arguments[n]) for n in bound.spans]
-    texts = [(n, show_shape(v.shape) if isinstance(v, Tensor) else show(v)) for n, v in given]
-    parts = [f"{n}={text}" if n in bound.named else text for n, text in texts]
-    return f"{name}({', '.join(parts)})" if parts else name

@@ -31,6 +31,18 @@ class Here:
     label: str | None = None
     label_span: Span | None = None
     position: int = 0
+    part: Part | None = None
+    """Where the step is a part of another net: what was found of it."""
+
+
+@dataclass(slots=True)
+class Part:
+    """A part of a net: the step that makes it and where that stands; then, once it is used, what is labelled inside."""
+
+    operation: ast.Operation
+    frame: Frame
+    window: range | None = None
+    inside: Namespace | None = None
 
 
 class Walker(ABC):
@@ -79,25 +91,43 @@ class Walker(ABC):
 
     def _step(self, step: ast.Step, frame: Frame, flow: Tensor | None, position: int) -> Tensor | None:
         label = self._label(step.label, frame, flow) if step.label else None
-        here = Here(frame, flow, label, step.label.span if step.label else None, position)
-        operation = step.operation
+        if frame.namespace.window is not None and not self.within(step, frame):
+            return flow
+        self.passing(step, label, frame)
+        return self.run(step.operation, Here(frame, flow, label, step.label.span if step.label else None, position))
+
+    def passing(self, step: ast.Step, label: str | None, frame: Frame) -> None:  # noqa: B027
+        """A step is about to be done."""
+
+    @abstractmethod
+    def within(self, step: ast.Step, frame: Frame) -> bool:
+        """Whether a step is within the slice of its region that is written out; counts the position of one that is not."""
+
+    def run(self, operation: ast.Operation, here: Here) -> Tensor | None:
+        """Do what a step says."""
         while type(operation) is ast.Frozen:
             here.frame = here.frame.child(frozen=True, scope=here.frame.scope)
             operation = operation.operation
         if type(operation) is ast.UseOf:
             return self.use(operation, here)
-        if label is None:
-            return self._transparent(operation, here.frame, flow)
+        if here.label is None and here.part is None:
+            return self._transparent(operation, here.frame, here.flow)
         inner = self.place(here)
-        flow = self._transparent(operation, inner, flow)
+        flow = self._transparent(operation, inner, here.flow)
         return self.labelled(here, flow or UNKNOWN_TENSOR, inner.namespace)
 
     def place(self, here: Here) -> Frame:
         """The frame inside a labelled step: a namespace and a region of its own."""
-        assert here.label is not None
-        here.frame.namespace.number()
-        namespace = Namespace(here.frame.namespace.join(here.label), here.frame.namespace)
-        return here.frame.child(namespace=namespace, region=self.emitter.region("region", namespace.path, here.label, here.frame))
+        namespace = self.inside(here)
+        title = namespace.path.rpartition(".")[2]
+        return here.frame.child(namespace=namespace, region=self.emitter.region("region", namespace.path, title, here.frame))
+
+    def inside(self, here: Here) -> Namespace:
+        """The namespace inside a step that has a position: under its label, else its number."""
+        outer = here.frame.namespace
+        number = outer.number()
+        path = outer.join(str(number) if here.label is None else here.label)
+        return Namespace(path, outer) if here.part is None else Namespace(path, window=here.part.window)
 
     def _transparent(self, operation: ast.Operation, frame: Frame, flow: Tensor | None) -> Tensor | None:
         """Braces, conditions and loops are no places of their own: what is labelled inside stands in the region around."""
@@ -147,17 +177,21 @@ class Walker(ABC):
             try:
                 flow = self.body(operation.body, frame.child(in_loop=True), flow)
             except Overflow as inner:
-                raise Overflow(before + (inner.nodes - before) * (1 if turn else count) if inner.nodes else 0, operation.span) from None
+                raise Overflow(
+                    before + (inner.nodes - before) * (1 if turn else count) if inner.nodes else 0, operation.span, frame.source
+                ) from None
             made = len(self.emitter.nodes) - before
             if turn == 0 and before + made * count > self.emitter.max_nodes:
-                raise Overflow(before + made * count, operation.span)
+                raise Overflow(before + made * count, operation.span, frame.source)
             if made == 0:
                 break  # nothing was made, so nothing will be
         return flow
 
     def labelled(self, here: Here, tensor: Tensor, inside: Namespace | None = None) -> Tensor:
         """Give the step's label, if it has one, its tensor."""
-        if here.label is not None and here.label_span is not None:
+        if here.part is not None:  # the label is written in another file than the part, and whoever uses the part gives it
+            here.part.inside = inside
+        elif here.label is not None and here.label_span is not None:
             namespace = inside if inside is not here.frame.namespace else None
             self.emitter.label(here.frame, here.label, here.label_span, tensor, namespace)
         return tensor

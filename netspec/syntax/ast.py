@@ -245,8 +245,12 @@ class Parameter(Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Use(Node):
+    """``use vgg16 from "netspec:vgg16"``."""
+
     name: str
     path: str
+    name_span: Span
+    path_span: Span
     span: Span
 
 

@@ -128,7 +128,7 @@ def _if(items: list[Any], span: Span) -> ast.If:
 
 BUILDERS: Final[dict[str, Callable[..., Any]]] = {
     "file": lambda items, span: items,
-    "use": lambda items, span: ast.Use(items[0].text, items[1].text[1:-1], span),
+    "use": lambda items, span: ast.Use(items[0].text, items[1].text[1:-1], _token_span(items[0]), _token_span(items[1]), span),
     "net": _net,
     "net_alias": _net_alias,
     "block": _block,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import singledispatch
 from typing import Any
 
 from hypothesis import strategies as st
 
-from netspec.kinds import Extent, Flag, Kind, Numbers, OneOf, Real, Whole
+from netspec.kinds import Axes, Extent, Factors, Flag, Kind, Numbers, OneOf, Parts, Real, Sides, TargetShape, Whole
 from netspec.layer import Layer
-from netspec.shape import Shape
+from netspec.shape import Shape, elements
 from netspec.signature import Parameter
 from netspec.values import Size, Word
 
@@ -24,7 +25,8 @@ def values(kind: Kind, shape: Shape) -> st.SearchStrategy[Any]:
 
 @values.register
 def _(kind: Whole, shape: Shape) -> st.SearchStrategy[int]:
-    few = st.integers(max(kind.low, 0), min(kind.high, max(kind.low, 0) + SMALL))
+    low = max(kind.low, -SMALL)
+    few = st.integers(low, min(kind.high, max(low, 0) + SMALL))
     return few | st.sampled_from([n for n in (*shape, 2, 6) if kind.low <= n <= kind.high] or [kind.low])
 
 
@@ -51,6 +53,56 @@ def _(kind: Extent, shape: Shape) -> st.SearchStrategy[Any]:
     other = st.lists(number, min_size=1, max_size=3).map(Size)
     choices = [number, number, fitting, fitting, fitting, other, *([st.sampled_from(kind.words).map(Word)] if kind.words else [])]
     return st.sampled_from(choices).flatmap(lambda s: s)
+
+
+@values.register
+def _(kind: Sides, shape: Shape) -> st.SearchStrategy[Any]:
+    number = st.integers(kind.low, SMALL)
+    rank = max(len(shape) - 1, 1)
+    by_axis, by_side, other = (st.lists(number, min_size=a, max_size=b).map(tuple) for a, b in ((rank,) * 2, (2 * rank,) * 2, (1, 6)))
+    return st.sampled_from([number, number, by_axis, by_side, by_side, other]).flatmap(lambda s: s)
+
+
+@values.register
+def _(kind: Factors, shape: Shape) -> st.SearchStrategy[Any]:
+    number = st.sampled_from((1, 2, 2, 3, 4, 0.5, 1.5, 2.5, 0.25, 41))
+    rank = max(len(shape) - 1, 1)
+    fitting, other = (st.lists(number, min_size=a, max_size=b).map(tuple) for a, b in ((rank, rank), (1, 3)))
+    return st.sampled_from([number, number, fitting, other]).flatmap(lambda s: s)
+
+
+@values.register
+def _(kind: Axes, shape: Shape) -> st.SearchStrategy[Any]:
+    order = st.permutations(range(len(shape))).map(tuple)
+    axis = st.integers(-len(shape) - 1, len(shape))
+    return order | axis | st.lists(axis, min_size=1, max_size=len(shape)).map(tuple)
+
+
+@values.register
+def _(kind: Parts, shape: Shape) -> st.SearchStrategy[Any]:
+    whole = st.sampled_from(shape)
+    cuts = whole.flatmap(lambda n: st.sets(st.integers(1, n)).map(lambda inner: sorted({0, n} | inner)))
+    parts = cuts.map(lambda c: tuple(b - a for a, b in itertools.pairwise(c)))
+    return parts | parts | st.lists(st.integers(1, SMALL), min_size=1, max_size=3).map(tuple)
+
+
+@values.register
+def _(kind: TargetShape, shape: Shape) -> st.SearchStrategy[Any]:
+    fitting = st.sampled_from((elements(shape), *shape)).flatmap(_factors)
+    other = st.lists(st.integers(1, SMALL), min_size=1, max_size=3).map(tuple)
+    chosen = st.sampled_from((fitting, fitting, fitting, other)).flatmap(lambda s: s)
+    left = st.tuples(chosen, st.integers(0, 4)).map(lambda t: tuple(-1 if i == t[1] else n for i, n in enumerate(t[0])))
+    return chosen | left
+
+
+@st.composite
+def _factors(draw: Any, n: int) -> tuple[int, ...]:
+    """A number as a product of one to four numbers."""
+    found: list[int] = []
+    for _ in range(draw(st.integers(0, 3))):
+        found.append(draw(st.sampled_from([d for d in range(1, n + 1) if n % d == 0])))
+        n //= found[-1]
+    return (*found, n)
 
 
 @values.register
@@ -95,7 +147,15 @@ def _changed(draw: Any, shape: Shape) -> Shape:
 def uses(draw: Any, layer: Layer) -> tuple[tuple[Shape, ...], dict[str, Any]]:
     """One use of a layer: the shapes that flow in and its arguments, complete with defaults."""
     flowing = draw(inputs(layer))
-    return flowing, {p.name: draw(_argument(p, flowing[0])) for p in layer.signature.parameters}
+    return flowing, draw(arguments(layer, flowing[0]))
+
+
+def arguments(layer: Layer, shape: Shape) -> st.SearchStrategy[dict[str, Any]]:
+    """Arguments for a layer into which this shape flows, complete with defaults, in the order of its declaration."""
+    parameters = layer.signature.parameters
+    return st.tuples(*(_argument(p, shape) for p in parameters)).map(
+        lambda found: {p.name: v for p, v in zip(parameters, found, strict=True)}
+    )
 
 
 def _argument(parameter: Parameter, shape: Shape) -> st.SearchStrategy[Any]:

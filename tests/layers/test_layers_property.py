@@ -25,12 +25,13 @@ from netspec.diagnostics import shapes as problems
 from netspec.graph import Facts
 from netspec.layer import Layer, Reject, layers
 from netspec.lowering import TorchCall
-from netspec.shape import Shape
+from netspec.shape import Shape, spread
 from tests.graphs import Builder
+from tests.layers import reshaping
 from tests.layers.drawing import uses
 
 EXAMPLES = 120
-DRAWN_OFTEN = {"conv": 1000, "maxpool": 2000, "avgpool": 1000, "adaptive_avgpool": 200}
+DRAWN_OFTEN = {"conv": 1000, "depthwise_conv": 300, "conv_transpose": 1000, "maxpool": 2000, "avgpool": 1000, "adaptive_avgpool": 200}
 
 Call = Callable[[], Any]
 
@@ -129,8 +130,9 @@ def _pytorch_refuses(layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping
     if call is None:
         return
     with pytest.raises((RuntimeError, ValueError, IndexError, AssertionError)):
-        result = construct(call, meta=True)(*[torch.empty(2, *s, device="meta") for s in shapes])
-        assert result.numel(), "PyTorch gives a tensor without numbers, which is no answer"
+        for device in ("meta", "cpu"):  # what is asked for without memory is not looked at as closely
+            result = construct(call, meta=device == "meta")(*[torch.empty(2, *s, device=device) for s in shapes])
+            assert result.numel(), "PyTorch gives a tensor without numbers, which is no answer"
 
 
 def _of_rank(family: str, shape: Shape, *args: Any, **kwargs: Any) -> TorchCall | None:
@@ -139,10 +141,31 @@ def _of_rank(family: str, shape: Shape, *args: Any, **kwargs: Any) -> TorchCall 
 
 
 def _conv(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
+    return _convolution(shapes[0], a["channels"], a["groups"], a)
+
+
+def _depthwise(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
+    return _convolution(shapes[0], shapes[0][0] * a["multiplier"], shapes[0][0], a)
+
+
+def _convolution(x: Shape, channels: int, groups: int, a: Mapping[str, Any]) -> TorchCall | None:
+    strides = spread(a["stride"], len(x) - 1)
+    if a["padding"] == "same" and strides is not None:  # PyTorch's own takes no stride beside it
+        return _of_rank("SameConv", x, x[0], channels, a["kernel"], strides, 0, a["dilation"], groups, True, a["padding_mode"])
     padding = str(a["padding"]) if isinstance(a["padding"], str) else a["padding"]
-    if padding == "same" and a["stride"] not in (1, (1,) * (len(shapes[0]) - 1)):
+    return _of_rank("Conv", x, x[0], channels, a["kernel"], a["stride"], padding, a["dilation"], groups, True, a["padding_mode"])
+
+
+def _conv_transpose(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
+    x, padding, more = shapes[0], a["padding"], a["output_padding"]
+    kernel, stride, dilation = (spread(a[name], len(x) - 1) for name in ("kernel", "stride", "dilation"))
+    if isinstance(padding, str):
         padding = 0
-    return _of_rank("Conv", shapes[0], shapes[0][0], a["channels"], a["kernel"], a["stride"], padding, a["dilation"], a["groups"])
+        if a["padding"] == "same" and None not in (kernel, stride, dilation, spread(more, len(x) - 1)):
+            wide = [d * (k - 1) + 1 - s for k, s, d in zip(kernel, stride, dilation, strict=True)]  # type: ignore[arg-type]
+            more = tuple(m - w for m, w in zip(spread(more, len(x) - 1), wide, strict=True))  # type: ignore[arg-type]
+    tail = (a["groups"], True, a["dilation"])
+    return _of_rank("ConvTranspose", x, x[0], a["channels"], a["kernel"], a["stride"], padding, more, *tail)
 
 
 def _maxpool(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
@@ -155,8 +178,11 @@ def _avgpool(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | Non
 
 ATTEMPTS: Mapping[str, Callable[[tuple[Shape, ...], Mapping[str, Any]], TorchCall | None]] = {
     "conv": _conv,
+    "depthwise_conv": _depthwise,
+    "conv_transpose": _conv_transpose,
     "maxpool": _maxpool,
     "avgpool": _avgpool,
+    **reshaping.ATTEMPTS,
     "global_avgpool": lambda shapes, a: _of_rank("AdaptiveAvgPool", shapes[0], 1),
     "adaptive_avgpool": lambda shapes, a: _of_rank("AdaptiveAvgPool", shapes[0], a["size"]),
     "concat": lambda shapes, a: TorchCall("Concat", (a["axis"] + 1,), {}),

@@ -31,13 +31,13 @@ LARGEST: Final = 1_900_000_000
 """Bytes of weights one file can hold: protobuf ends at 2 GiB."""
 
 Array = NDArray[Any]
-_FOLDED = {"Add", "Mul"}
+_FOLDED = {"Add", "Sub", "Mul"}
 """Operators of two inputs: of several, they are written one after the other, from left to right."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
 def to_model(graph: Graph, weights: Mapping[str, Array], classes: Sequence[str] | None = None) -> ModelProto:
-    """The model of a graph in inference: float32 inputs with a free batch axis, the preprocess inside, dropout gone.
+    """The model of a graph in inference: float32 inputs with a free batch axis, the preprocess inside, dropout and auxiliary outputs gone.
 
     Equal questions give equal bytes. Names of nodes and tensors are our own numbers; inputs and outputs keep theirs. What the
     net is called, its classes, inputs, outputs and their activations are kept in the model's metadata under ``netspec.``.
@@ -46,7 +46,8 @@ def to_model(graph: Graph, weights: Mapping[str, Array], classes: Sequence[str] 
     """
     if problem := misfits(graph, weights, "the weights given"):
         raise failure(problem)
-    size = sum(elements(weight.shape) * 4 for _, weight, _ in graph.weights())
+    used = {graph.nodes[i].path for i in graph.inferred}
+    size = sum(elements(weight.shape) * 4 for _, weight, node in graph.weights() if node.path in used)
     if size > LARGEST:
         raise failure(ModelTooLarge(size, LARGEST))
     return _Writer(graph, weights).model(classes)
@@ -66,7 +67,7 @@ class _Writer:
 
     def model(self, classes: Sequence[str] | None) -> ModelProto:
         values = {n.index: name for n, name in zip(self.graph.inputs, self.input_names, strict=True)}
-        for node in self.graph.layers:
+        for node in (n for n in self.graph.layers if n.index in self.graph.inferred):
             values[node.index] = self._emit(node.facts.onnx, [values[i] for i in node.inputs], node, f"n{node.index:04d}")
         self._name_outputs([values[o.node] for o in self.graph.outputs])
         inputs = [_info(name, n.output) for name, n in zip(self.input_names, self.graph.inputs, strict=True)]
@@ -95,7 +96,10 @@ class _Writer:
             case OnnxConstant(value, dtype):
                 return self._constant(np.array(value, dtype=dtype))
             case OnnxCall():
-                return self._call(expression, inputs, node, name)
+                part = (node.index, id(expression))  # a part that stands in an expression twice is written once
+                if part not in self.known:
+                    self.known[part] = self._call(expression, inputs, node, name)
+                return self.known[part]
             case OnnxEach():
                 raise TypeError(f"`{node.layer}` is declared with all inputs where one is due")
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.backends.fit import misfits
+from netspec.backends.torch.learned import Learned, parameters_of
 from netspec.backends.torch.modules import construct
 from netspec.backends.torch.net import CompiledNet, Region
 from netspec.diagnostics import failure
@@ -16,7 +17,8 @@ from netspec.shape import elements
 
 
 def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, *, name: str = "the weights given") -> CompiledNet:
-    """The module of a graph. The keys of its state dict are ``{node.path}.{weight name}``, in the graph's order.
+    """The module of a graph. The keys of its state dict are those of :meth:`~netspec.graph.Graph.weights`, in the same order but that
+    what a region itself learns, as a class token, comes before its layers.
 
     Without ``weights`` every layer is initialised as PyTorch initialises it, in the graph's order: after the same
     ``torch.manual_seed``, the numbers are bit for bit those of the same layers made by hand in that order. With ``weights``
@@ -64,6 +66,8 @@ def _place(net: Region, path: str, leaf: nn.Module) -> None:
     if last in region._modules:
         raise RuntimeError(f"the path {path} is taken")
     region.insert(last, leaf)
+    if isinstance(leaf, Learned):
+        leaf.settle(region, last)
 
 
 def _assign(graph: Graph, leaves: Mapping[str, nn.Module], weights: Mapping[str, Tensor]) -> None:
@@ -71,22 +75,23 @@ def _assign(graph: Graph, leaves: Mapping[str, nn.Module], weights: Mapping[str,
     seen: set[int] = set()
     for node in graph.layers:
         for name, weight in node.facts.weights.items():
-            leaf = leaves[node.path]
-            if _is_real(leaf, name):
+            *inner, last = name.split(".")
+            owner = leaves[node.path].get_submodule(".".join(inner))
+            if _is_real(owner, last):
                 continue
             tensor = _converted(weights.get(key_of(node.path, name)), weight)
             if tensor.numel() and tensor.data_ptr() in seen:
                 tensor = tensor.clone()
             seen.add(tensor.data_ptr())
-            if name in leaf._parameters:
-                leaf._parameters[name] = nn.Parameter(tensor, requires_grad=weight.parameter)
+            if last in owner._parameters:
+                owner._parameters[last] = nn.Parameter(tensor, requires_grad=weight.parameter)
             else:
-                leaf._buffers[name] = tensor
+                owner._buffers[last] = tensor
 
 
-def _is_real(leaf: nn.Module, name: str) -> bool:
+def _is_real(owner: nn.Module, name: str) -> bool:
     """Whether this tensor was given already, by an earlier use of the same layer."""
-    current = leaf._parameters[name] if name in leaf._parameters else leaf._buffers[name]
+    current = owner._parameters[name] if name in owner._parameters else owner._buffers[name]
     return current is not None and not current.is_meta
 
 
@@ -101,7 +106,7 @@ def _verify(graph: Graph, leaves: Mapping[str, nn.Module]) -> None:
     """Hold the modules made against the graph's facts; a difference is a fault of a layer's declaration."""
     for node in graph.layers:
         declared = node.facts.parameters
-        made = sum(p.numel() for p in leaves[node.path].parameters())
+        made = sum(p.numel() for p in parameters_of(leaves[node.path]))
         if made != declared:
             raise RuntimeError(f"`{node.layer}` at {node.path} declares {declared} parameters, and its module has {made}")
     owned = {key: elements(weight.shape) for key, weight, _ in graph.weights() if weight.parameter}

@@ -7,69 +7,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import cache, reduce
-from operator import add, mul
-from typing import Any, Final
+from functools import cache
+from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from netspec.backends.torch import attention, convolutions, learned, merging, windows
 from netspec.lowering import TorchCall
-
-
-class _Padded(nn.Module):
-    """Mixed in before a convolution: zeros first, ``sides`` as in :func:`torch.nn.functional.pad` (last axis first)."""
-
-    def __init__(self, sides: tuple[int, ...], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sides = sides
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.sides))  # type: ignore[no-any-return]
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, sides={self.sides}"
-
-
-class PaddedConv1d(_Padded, nn.Conv1d):
-    """A convolution padded differently at its two ends."""
-
-
-class PaddedConv2d(_Padded, nn.Conv2d):
-    """A convolution padded differently at opposite sides."""
-
-
-class PaddedConv3d(_Padded, nn.Conv3d):
-    """A convolution padded differently at opposite sides."""
-
-
-class Add(nn.Module):
-    """The sum of all inputs, from left to right."""
-
-    def forward(self, *branches: Tensor) -> Tensor:
-        return reduce(add, branches)
-
-
-class Multiply(nn.Module):
-    """The product of all inputs, from left to right; axes of 1 are stretched."""
-
-    def forward(self, *branches: Tensor) -> Tensor:
-        return reduce(mul, branches)
-
-
-class Concat(nn.Module):
-    """The inputs side by side along ``dim``, which counts the batch."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, *branches: Tensor) -> Tensor:
-        return torch.cat(branches, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class TakesBytes(nn.Module):
@@ -111,7 +56,8 @@ class Normalize(TakesBytes):
 
 
 OWN: Final[Mapping[str, type[nn.Module]]] = {
-    c.__name__: c for c in (PaddedConv1d, PaddedConv2d, PaddedConv3d, Add, Multiply, Concat, Scale, Normalize)
+    c.__name__: c
+    for c in (*convolutions.MODULES, *merging.MODULES, *learned.MODULES, *attention.MODULES, *windows.MODULES, Scale, Normalize)
 }
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 
+from netspec.backends.torch.learned import parameters_of
 from netspec.backends.torch.modules import TakesBytes
 from netspec.backends.torch.program import Program, plan
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import WrongInput, WrongInputCount
-from netspec.graph import Graph, Node
+from netspec.graph import Graph, Node, Output
 
+Made = TypeVar("Made")
 Activation = Literal["softmax", "sigmoid"]
 
 
@@ -27,6 +29,13 @@ class Region(nn.Module):
         """Put ``child`` under ``name``."""
         self._modules[name] = child
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Give what is learned here its new value, as loading with ``assign=True`` does; other attributes are PyTorch's own."""
+        if name in self.__dict__.get("_parameters", ()):
+            self._parameters[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def train(self, mode: bool = True) -> Region:
         """As :meth:`torch.nn.Module.train`, also where a child is called ``training``."""
         self.__dict__["training"] = mode
@@ -39,7 +48,8 @@ class CompiledNet(Region):
     """A compiled network: its modules at their paths, and the program that runs them.
 
     Call it with one tensor for each input of the net, in the order of the text: batches of channels-first images (or vectors),
-    floats or ``uint8``. It gives a tensor, or for a net with several outputs a dictionary of them by name.
+    floats or ``uint8``. It gives a tensor, or for a net with several outputs a dictionary of them by name. While training, a net with
+    auxiliary outputs gives a dictionary with those as well; in evaluation nothing is computed for them.
 
     Modules are run as they were built: one replaced from outside is not noticed.
     """
@@ -53,9 +63,9 @@ class CompiledNet(Region):
         state["_inputs"] = tuple((n.label or n.path, n.output, len(n.output) + 1) for n in graph.inputs)
         modules = {n.index: leaves[n.path] for n in graph.layers}
         state["_casts"] = tuple(not _takes_bytes(graph, n, modules) for n in graph.inputs)
-        state["_names"] = tuple(o.name for o in graph.outputs)
-        state["_program"] = plan(graph, modules, [o.node for o in graph.outputs])
-        state["_logits"] = plan(graph, modules, [_before_activation(graph, o.node) for o in graph.outputs])
+        state["_names"] = _in_both_modes(graph, lambda outputs: tuple(o.name for o in outputs))
+        state["_programs"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [o.node for o in outputs]))
+        state["_logits"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [_before_activation(graph, o.node) for o in outputs]))
         self.freeze(self.frozen)
 
     @property
@@ -72,9 +82,9 @@ class CompiledNet(Region):
 
     @property
     def activations(self) -> dict[str, Activation | None]:
-        """For each output the ``softmax`` or ``sigmoid`` it ends in, which :meth:`logits` leaves out."""
+        """For each output, auxiliary ones last, the ``softmax`` or ``sigmoid`` it ends in, which :meth:`logits` leaves out."""
         found: dict[str, Activation | None] = {}
-        for output in self.graph.outputs:
+        for output in (*self.graph.outputs, *self.graph.auxiliary):
             layer = self.graph.nodes[output.node].layer
             ends = _before_activation(self.graph, output.node) != output.node
             found[output.name] = ("softmax" if layer == "softmax" else "sigmoid") if ends else None
@@ -85,7 +95,7 @@ class CompiledNet(Region):
         state = self.__dict__
         state["_frozen"] = frozenset(paths)
         for path, module in state["_leaves"].items():
-            for parameter in module.parameters():
+            for parameter in parameters_of(module):
                 if parameter.is_floating_point():
                     parameter.requires_grad_(path not in self.frozen)
         self.train(self.training)
@@ -100,21 +110,21 @@ class CompiledNet(Region):
         return self
 
     def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
-        """The outputs for a batch.
+        """The outputs for a batch, and while training the auxiliary ones too.
 
         Raises a :class:`~netspec.diagnostics.NetspecError` N820 or N821 where the inputs are not what the net takes.
         """
-        return self._run(self.__dict__["_program"], inputs)
+        return self._run(self.__dict__["_programs"][self.training], inputs)
 
     def logits(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
         """As :meth:`forward`, but without the softmax or sigmoid an output ends in: what losses are computed from."""
-        return self._run(self.__dict__["_logits"], inputs)
+        return self._run(self.__dict__["_logits"][self.training], inputs)
 
     def _run(self, program: Program, inputs: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
         results = program.run(self._checked(inputs))
         if len(results) == 1:
             return results[0]
-        return dict(zip(self.__dict__["_names"], results, strict=True))
+        return dict(zip(self.__dict__["_names"][self.training], results, strict=True))
 
     def _checked(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         state = self.__dict__
@@ -135,6 +145,12 @@ class CompiledNet(Region):
         memo[id(self.graph)] = self.graph
         twin.__dict__.update({name: copy.deepcopy(value, memo) for name, value in self.__dict__.items()})
         return twin
+
+
+def _in_both_modes(graph: Graph, make: Callable[[Sequence[Output]], Made]) -> tuple[Made, Made]:
+    """What is made for the outputs of inference, and for those of training: to be asked for by ``module.training``."""
+    inference = make(graph.outputs)
+    return inference, make((*graph.outputs, *graph.auxiliary)) if graph.auxiliary else inference
 
 
 def _bytes(x: Tensor, name: str, shape: tuple[int, ...], cast: bool) -> Tensor:

@@ -1,0 +1,99 @@
+"""The files that a spec uses, and the files that those use: each read once, whatever it is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from netspec.diagnostics import Problem, problems
+from netspec.diagnostics.collector import Collector
+from netspec.limits import MAX_BYTES, USE_DEPTH, USE_FILES
+from netspec.source import Place, Source
+from netspec.syntax import ast
+from netspec.syntax.parser import parse
+from netspec.syntax.read import LIBRARY, CannotRead, read_used
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A used file: what tells it from others, and its tree."""
+
+    identity: Hashable
+    file: ast.File
+
+
+@dataclass
+class Library:
+    """Reads used files. ``given`` are texts that stand in for files, as a run has kept them, by the keys of :attr:`texts`.
+
+    A key is the file's path from the main spec's folder, or ``netspec:name``.
+    """
+
+    collector: Collector
+    given: Mapping[str, str] | None = None
+    max_bytes: int = MAX_BYTES
+    texts: dict[str, str] = field(default_factory=dict)
+    """What was read, by key."""
+    _known: dict[Hashable, Opened] = field(default_factory=dict)
+    _keys: dict[Source, str] = field(default_factory=dict)
+    _chain: list[tuple[Hashable, str, str]] = field(default_factory=list)
+    """The files that are being declared: identity, name, and the place that uses the next."""
+
+    @contextmanager
+    def declaring(self, source: Source, identity: Hashable) -> Iterator[None]:
+        """While this lasts, files are used by this one."""
+        self._chain.append((identity, source.name, ""))
+        yield
+        self._chain.pop()
+
+    def open(self, use: ast.Use, using: Source) -> Opened | None:
+        """What a file's ``use`` names; ``None`` after a report."""
+        place = Place(using, use.path_span)
+        try:
+            source, key = self._read(use.path, using)
+        except CannotRead as error:
+            self.collector.add(problems.CannotUse(use.path, error.reason, error.near), place)
+            return None
+        identity: Hashable = source.identity or key
+        identity_of_user, name, _ = self._chain[-1]
+        self._chain[-1] = (identity_of_user, name, f"{name}:{using.position(use.span.start)[0]}")
+        if problem := self._refused(identity):
+            self.collector.add(problem, place)
+            return None
+        if identity not in self._known:
+            self._keys[source] = key
+            self.texts[key] = source.text
+            file, found = parse(source)
+            self.collector.extend(found)
+            self._known[identity] = Opened(identity, file)
+        return self._known[identity]
+
+    def _read(self, path: str, using: Source) -> tuple[Source, str]:
+        key = self._key(path, self._keys.get(using, ""))
+        if self.given is None:
+            return read_used(path, using, self.max_bytes), key
+        if key not in self.given:
+            raise CannotRead("it was not kept with the spec")
+        return Source(path, self.given[key]), key
+
+    def _key(self, path: str, user: str) -> str:
+        """The key of a file that the file ``user`` uses."""
+        if path.startswith(LIBRARY):
+            return path
+        if user.startswith(LIBRARY):
+            return LIBRARY + os.path.normpath(path).removesuffix(".net")
+        return os.path.normpath(f"{user.rpartition('/')[0] or '.'}/{path}")
+
+    def _refused(self, identity: Hashable) -> Problem | None:
+        """Why this file may not be used here, if that is so: it is being declared already, or there are too many."""
+        begun = [known for known, _, _ in self._chain]
+        if identity in begun:
+            circle = self._chain[begun.index(identity) :]
+            return problems.UseCycle((*(place for _, _, place in circle), circle[0][1]))
+        if len(self._chain) > USE_DEPTH:
+            return problems.TooManyFiles(USE_DEPTH, deep=True)
+        if identity not in self._known and len(self._known) >= USE_FILES:
+            return problems.TooManyFiles(USE_FILES, deep=False)
+        return None
