@@ -1,5 +1,6 @@
 """Shapes of tensors: tuples of whole numbers, channels first, the batch left out.
 
+An axis whose size is left open is a formula instead of a number (:class:`netspec.sizes.Dim`); it computes as a number does.
 ``None`` stands for a shape that is not known because something before it is wrong; it rejects nothing, so one
 mistake gives one error.
 """
@@ -11,16 +12,38 @@ from math import prod
 Shape = tuple[int, ...]
 
 
+class Open:
+    """What every open size is, so that it is known as one where the formulas themselves are not loaded."""
+
+    __slots__ = ()
+
+    def agrees(self, other: object) -> bool:
+        """Whether this is the same size as another. Both may be formulas."""
+        raise NotImplementedError
+
+
+def is_open(shape: Shape) -> bool:
+    """Whether any axis of a shape is left open."""
+    return any(isinstance(n, Open) for n in shape)
+
+
 def show(shape: Shape | None) -> str:
-    """``3x224x224``; a scalar is ``scalar``, an unknown shape ``?``."""
+    """``3x224x224``, ``3xHxW``, ``64 x H/2 x W/2``; a scalar is ``scalar``, an unknown shape ``?``."""
     if shape is None:
         return "?"
-    return "x".join(map(str, shape)) or "scalar"
+    texts = list(map(str, shape))
+    return (" x " if any(not t.isalnum() for t in texts) and is_open(shape) else "x").join(texts) or "scalar"
 
 
 def same(a: Shape | int, b: Shape | int) -> bool:
     """Whether two sizes or shapes agree. Layers compare sizes with this, never with ``==``, ``!=``, ``in`` or sets."""
-    return a == b
+    if a == b:
+        return True
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, Open):
+        return a.agrees(b)
+    return isinstance(b, Open) and b.agrees(a)
 
 
 def elements(shape: Shape) -> int:
@@ -42,11 +65,10 @@ def windows(size: int, kernel: int, stride: int, before: int, after: int, dilati
     and a last window that would start in the padding behind the data is left out, as PyTorch and ONNX define it.
     The answer is 0 or negative where not one window fits.
     """
-    span = size + before + after - dilation * (kernel - 1) - 1
     if not ceil:
-        return max(span // stride + 1, 0)
-    count = -(-span // stride) + 1
-    return count - 1 if (count - 1) * stride >= size + before else count
+        return (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+    beyond = after - dilation * (kernel - 1) - 1 + stride  # how far the last window may start behind the data's end
+    return -(-(size + before + min(beyond, max(beyond - stride, 0))) // stride)
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:

@@ -19,16 +19,20 @@ class Collector:
         self._found: dict[tuple[str, Place | None], Diagnostic] = {}
         self.errors = 0
         """How many errors were found, repeats counted."""
+        self.added = 0
+        """How often anything was reported."""
 
     def add(self, problem: Problem, place: Place | None, related: tuple[Related, ...] = (), trail: Trail | None = None) -> None:
         key = (problem.code, place)
         known = self._found.get(key)
+        self.added += 1
         self.errors += problem.severity == "error"
         self._found[key] = replace(known, repeats=known.repeats + 1) if known else Diagnostic(problem, place, related, trail)
 
     def extend(self, diagnostics: list[Diagnostic]) -> None:
         for d in diagnostics:
             self._found[d.code, d.place] = d
+            self.added += 1
             self.errors += d.is_error
 
     @property

@@ -117,14 +117,14 @@ def lp_pool(x: Shape, norm: Count, kernel: Spatial, stride: Spatial | None = Non
     """The power mean of each window times its size: `(sum over the window of x^norm)^(1 / norm)` (Gulcehre et al., 2013), in one, two or
     three dimensions. `norm` 1 is the sum of the window, 2 the root of the sum of squares; towards infinity it becomes the largest number.
 
-    An odd `norm` above 1 has no value where the sum is negative, as in PyTorch: use it behind a `relu`.
-
-    - `norm`: the power
+    - `norm`: the power, 1 or an even number (of an odd one PyTorch has no value where the sum is negative)
     - `kernel`: the window
     - `stride`: the step between windows; the window itself if left out
     - `ceil_mode`: keep a last window that is only partly filled; it counts as much as a full one
     """
     rank = rank_of(x, "lp_pool")
+    if norm > 1 and norm % 2:
+        raise Reject(problems.BadValue("lp_pool", "norm", "1 or an even number", str(norm)), at="norm")
     kernel = extent(kernel, x, "kernel")
     stride = kernel if stride is None else extent(stride, x, "stride")
     _same_window("lp_pool", x, kernel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from netspec.diagnostics import Trail, problems
@@ -10,6 +10,7 @@ from netspec.graph import Pretrained
 from netspec.kinds import Anything, Flow, OneOf, Text
 from netspec.resolve.arguments import Bound
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
+from netspec.resolve.replay import Mark, Take, feeding, fill, key_of, repeat, taken
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.uses import User
 from netspec.resolve.walk import Here
@@ -34,6 +35,11 @@ class BlockUser(User):
         self.pretrained: list[Pretrained] = []
         self.shared: set[str] = set()
         """The names of the shared blocks in use."""
+        self.borrowed: set[int] = set()
+        """Regions that are uses of nets: what is in them and leads nowhere is left out."""
+        self.repeats = True
+        """Whether equal uses of a block are written out once and repeated."""
+        self._takes: dict[Hashable, Take] = {}
 
     def block(self, block: ast.Block, here: Here, op: ast.UseOf, inner: Frame) -> Tensor | None:
         """A use of a block; ``inner`` stands in the block's own file."""
@@ -49,11 +55,29 @@ class BlockUser(User):
             self.shared.add(block.name)
         self.enter(inner, block, path, bound, op, here)
         given = {name: bound.arguments[name] for name in bound.spans if name in {p.name for p in block.parameters}}
-        if not self.parameters(block.parameters, given, inner, here.flow):
-            return self.labelled(here, UNKNOWN_TENSOR, inner.namespace)
-        tensor = self.body(block.body, inner, here.flow) or UNKNOWN_TENSOR
+        tensor = self._written(block, given, inner, here, op)
         self.emitter.mark(path, tensor)
         return self.labelled(here, tensor, inner.namespace)
+
+    def _written(self, block: ast.Block, given: Mapping[str, Any], inner: Frame, here: Here, op: ast.UseOf) -> Tensor:
+        """What flows out of a use: written out, or repeated from an equal use before it."""
+        key = key_of(block, given, here.flow, here.frame) if self.repeats and not block.shared and here.part is None else None
+        fed = feeding(given, here.flow)
+        if key is not None and (take := self._takes.get(key)) is not None:
+            first = len(self.emitter.nodes)
+            tensor = repeat(take, self.emitter, inner, fed, op.span)
+            if here.label is not None:
+                fill(inner.namespace, take, first, fed)
+            return tensor
+        mark, asked = Mark.of(self.emitter), len(self.pretrained)
+        if not self.parameters(block.parameters, given, inner, here.flow):
+            return UNKNOWN_TENSOR
+        tensor = self.body(block.body, inner, here.flow) or UNKNOWN_TENSOR
+        if key is not None and len(self.pretrained) == asked and not self.holes:
+            take = taken(self.emitter, mark, inner, fed, tensor)
+            if take is not None and not any(r >= inner.region for r in self.borrowed):
+                self._takes[key] = take
+        return tensor
 
     def arguments(self, item: ast.Block | ast.Net, signature: Signature, op: ast.UseOf, here: Here) -> Bound | None:
         """What a use of a block or net is given; ``None`` after reports."""

@@ -44,8 +44,6 @@ class PartUser(BlockUser):
         super().__init__(emitter)
         self.wanted: str | None = None
         self.found: Part | None = None
-        self.borrowed: set[int] = set()
-        """Regions that are uses of nets: what is in them and leads nowhere is left out."""
         self._parts: dict[object, Part | None] = {}
 
     def definition(self, definition: Definition, op: ast.UseOf, here: Here) -> Tensor | None:
@@ -125,7 +123,7 @@ class PartUser(BlockUser):
         if key in self._parts:
             return self._parts[key]
         apart = type(self)(Emitter(Collector(), self.emitter.max_nodes))
-        apart.wanted = route.path
+        apart.wanted, apart.repeats = route.path, False
         namespace = Namespace("")
         region = apart.emitter.region("net", "", base.net.name, None)
         frame = Frame(base.home, Scope(namespace), namespace, region, blocks=(*here.frame.blocks, base.net), text=base.net.body)

@@ -158,12 +158,13 @@ def _convolution(x: Shape, channels: int, groups: int, a: Mapping[str, Any]) -> 
 
 def _conv_transpose(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
     x, padding, more = shapes[0], a["padding"], a["output_padding"]
-    kernel, stride, dilation = (spread(a[name], len(x) - 1) for name in ("kernel", "stride", "dilation"))
+    sizes = [spread(a[name], len(x) - 1) for name in ("kernel", "stride", "dilation", "output_padding")]
     if isinstance(padding, str):
         padding = 0
-        if a["padding"] == "same" and None not in (kernel, stride, dilation, spread(more, len(x) - 1)):
-            wide = [d * (k - 1) + 1 - s for k, s, d in zip(kernel, stride, dilation, strict=True)]  # type: ignore[arg-type]
-            more = tuple(m - w for m, w in zip(spread(more, len(x) - 1), wide, strict=True))  # type: ignore[arg-type]
+        if a["padding"] == "same" and None not in sizes:  # PyTorch's own knows no such word: the margins that it stands for
+            axes: Any = list(zip(*sizes, strict=True))  # type: ignore[arg-type]
+            padding = tuple(max(d * (k - 1) + 1 - s, 0) // 2 for k, s, d, _ in axes)
+            more = tuple(max(m + 2 * p + s - d * (k - 1) - 1, 0) for (k, s, d, m), p in zip(axes, padding, strict=True))
     tail = (a["groups"], True, a["dilation"])
     return _of_rank("ConvTranspose", x, x[0], a["channels"], a["kernel"], a["stride"], padding, more, *tail)
 
