@@ -134,7 +134,8 @@ class Section:
 class Graph:
     """A compiled network.
 
-    ``outputs`` are what it gives; ``auxiliary`` outputs exist while training alone, and so does what only they need. ``settings`` are the values of the net's own parameters (``classes=10``); ``train`` and ``data`` the checked
+    ``outputs`` are what it gives; ``auxiliary`` outputs exist while training alone, and so does what only they need. ``settings`` are
+    the values of the net's own parameters (``classes=10``); ``train`` and ``data`` the checked
     sections of the file. ``labels`` maps every labelled path to the node whose output it names.
     """
 
@@ -199,6 +200,17 @@ class Graph:
             if node.index in needed:
                 needed.update(node.inputs)
         return frozenset(needed)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the text of the spec, and of the files that it uses."""
+        import hashlib
+
+        text = self.source.text.encode("utf-8", "surrogatepass")
+        if not self.files:
+            return hashlib.sha256(text).hexdigest()
+        parts = (text, *(f"{key}\n{self.files[key]}".encode("utf-8", "surrogatepass") for key in sorted(self.files)))
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     def weights(self) -> Iterator[tuple[str, Weight, Node]]:
         """Every tensor of the state dict: its key, its shape, and the node that owns it."""

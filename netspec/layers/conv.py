@@ -7,8 +7,9 @@ from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, ConvPadding, Count, OneOf, Spatial
 from netspec.layer import Reject, layer
+from netspec.layers._measured import whole
 from netspec.layers._spatial import extent, rank_of, slid
-from netspec.lowering import OnnxCall, OnnxExpression, TorchCall, W, X, const, nn, op
+from netspec.lowering import OnnxCall, OnnxExpression, TorchCall, W, X, nn, op
 from netspec.shape import Shape, same, same_padding, show
 from netspec.values import Word
 
@@ -147,17 +148,13 @@ def _onnx(kernel: Shape, stride: Shape, margins: _Margins | None, dilation: Shap
     window = {"kernel_shape": kernel, "strides": stride, "dilations": dilation, "group": groups}
     if margins is not None and mode == "zeros":
         return op.Conv(X, *learned, pads=margins[0] + margins[1], **window)
-    sides = _sides(kernel, stride, dilation) if margins is None else _whole((0, 0, *margins[0], 0, 0, *margins[1]))
+    sides = _sides(kernel, stride, dilation) if margins is None else whole((0, 0, *margins[0], 0, 0, *margins[1]))
     return op.Conv(op.Pad(X, sides, mode=_ONNX_MODES[mode]), *learned, **window)
 
 
 def _sides(kernel: Shape, stride: Shape, dilation: Shape) -> OnnxExpression:
     """The margins of ``same_padding`` by the input's own size, on all axes at once: the batch's and the channels' come to 0."""
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
-    over = op.Mod(op.Sub(op.Shape(X), _whole((1,))), _whole((1, 1, *stride)))
-    total = op.Max(op.Sub(_whole((0, 0, *reach)), over), _whole((0,)))
-    return op.Reshape(op.Div(op.Add(total, const(((0,), (1,)), "int64")), _whole((2,))), _whole((-1,)))
-
-
-def _whole(values: Shape) -> OnnxExpression:
-    return const(values, "int64")
+    over = op.Mod(op.Sub(op.Shape(X), whole((1,))), whole((1, 1, *stride)))
+    total = op.Max(op.Sub(whole((0, 0, *reach)), over), whole((0,)))
+    return op.Reshape(op.Div(op.Add(total, whole(((0,), (1,)))), whole((2,))), whole((-1,)))

@@ -1,21 +1,28 @@
 """Normalisation layers."""
 
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, Count, NotNegative, OneOf, Positive, Real, Share
 from netspec.layer import Reject, layer
+from netspec.layers._measured import whole
 from netspec.layers._spatial import rank_of
 from netspec.lowering import OnnxExpression, W, X, const, nn, op
 from netspec.shape import Shape, elements, same
 
 
+@dataclass(frozen=True)
 class Epsilon(Real):
-    """A small number above 0."""
+    """A small number above 0; ``layer`` is whose it is, where PyTorch has the channels in its place."""
+
+    layer: str | None = None
 
     def instead(self, value: object) -> str | None:
-        return "the channels are known: leave them out, and write bn" if isinstance(value, int) and value > 1 else super().instead(value)
+        if self.layer is None or not isinstance(value, int) or value <= 1:
+            return super().instead(value)
+        return f"the channels are known: leave them out, and write {self.layer}"
 
 
 class Together(OneOf):
@@ -34,7 +41,7 @@ FLOAT32: Final = 2.0**-23
 
 
 @layer("BatchNorm", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "BatchNormalization", "batch_norm", "batchnorm", "batchNormalizationLayer")
-def bn(x: Shape, eps: Small = 1e-5, momentum: Share = 0.1, affine: Boolean = True) -> Facts:
+def bn(x: Shape, eps: Annotated[float, Epsilon(0, 1, True, "bn")] = 1e-5, momentum: Share = 0.1, affine: Boolean = True) -> Facts:
     """Batch normalisation of each channel (Ioffe and Szegedy, 2015): `y = (x - mean) / sqrt(var + eps) * weight + bias`.
 
     Mean and variance are the batch's while training, and the running ones otherwise; in a frozen region always the running ones.
@@ -58,7 +65,11 @@ def bn(x: Shape, eps: Small = 1e-5, momentum: Share = 0.1, affine: Boolean = Tru
 
 @layer("InstanceNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "InstanceNormalization", "instancenorm")
 def instance_norm(
-    x: Shape, eps: Small = 1e-5, momentum: Share = 0.1, affine: Boolean = False, track_running_stats: Boolean = False
+    x: Shape,
+    eps: Annotated[float, Epsilon(0, 1, True, "instance_norm")] = 1e-5,
+    momentum: Share = 0.1,
+    affine: Boolean = False,
+    track_running_stats: Boolean = False,
 ) -> Facts:
     """Each channel of each sample by its own mean and variance over space (Ulyanov et al., 2016):
     `y = (x - mean) / sqrt(var + eps) * weight + bias`.
@@ -102,7 +113,7 @@ def group_norm(x: Shape, groups: Count, eps: Small = 1e-5, affine: Boolean = Tru
     if same(elements(x) // groups, 1):
         raise Reject(problems.WrongRank("group_norm", x, "more than one number in each group", "take fewer groups"), at="groups")
     ones, zeros = const((1.0,) * groups), const((0.0,) * groups)
-    grouped = op.Reshape(X, const((0, groups, -1), "int64"))
+    grouped = op.Reshape(X, whole((0, groups, -1)))
     normal = op.Reshape(op.InstanceNormalization(grouped, ones, zeros, epsilon=eps), op.Shape(X))
     scaled = op.Add(op.Mul(normal, _column("weight", x)), _column("bias", x))
     return Facts(
@@ -151,7 +162,7 @@ def rms_norm(x: Shape, over: Over | None = None, eps: Small = FLOAT32, affine: B
     which = _which("rms_norm", x, over)
     shape = _shape(x, which)
     axes = {"channels": (1,), "last": (-1,), "all": tuple(range(1, len(x) + 1))}[which]
-    mean = op.ReduceMean(op.Mul(X, X), const(axes, "int64"))
+    mean = op.ReduceMean(op.Mul(X, X), whole(axes))
     normal = op.Div(X, op.Sqrt(op.Add(mean, const(eps))))
     weight = _column("weight", x) if which == "channels" else W("weight")
     kind = nn.RMSNormOfChannels if which == "channels" else nn.RMSNorm
@@ -184,13 +195,13 @@ def lrn(x: Shape, size: Count = 5, alpha: NotNegative = 1e-4, beta: NotNegative 
 
 def _lrn(size: int, alpha: float, beta: float, k: float) -> OnnxExpression:
     """What onnxruntime's ``LRN`` does not do, all but odd sizes of images: the mean over channels is a pooling, places in a row."""
-    rows = op.Unsqueeze(op.Reshape(op.Mul(X, X), const((0, 0, -1), "int64")), const((1,), "int64"))
+    rows = op.Unsqueeze(op.Reshape(op.Mul(X, X), whole((0, 0, -1))), whole((1,)))
     pads = (size // 2, 0, (size - 1) // 2, 0)
     mean = op.AveragePool(rows, kernel_shape=(size, 1), strides=(1, 1), pads=pads, count_include_pad=1)
     return op.Div(X, op.Pow(op.Add(op.Mul(op.Reshape(mean, op.Shape(X)), const(alpha)), const(k)), const(beta)))
 
 
-@layer("L2Norm", "L2Normalization", "F.normalize", "UnitNormalization")
+@layer("L2Norm", "L2Normalization", "UnitNormalization")
 def l2_norm(x: Shape, scale: Positive | None = None, eps: Small = 1e-12) -> Facts:
     """The channels at each place made a vector of length 1: `y = x / max(sqrt(sum over the channels of x^2), eps) * scale`
     (Liu et al., ParseNet, 2015).
@@ -200,7 +211,7 @@ def l2_norm(x: Shape, scale: Positive | None = None, eps: Small = 1e-12) -> Fact
 
     Weights where there is a `scale`: one tensor (C), whose path is the layer's own.
     """
-    normal = op.Div(X, op.Max(op.ReduceL2(X, const((1,), "int64")), const(eps)))
+    normal = op.Div(X, op.Max(op.ReduceL2(X, whole((1,))), const(eps)))
     if scale is None:
         return Facts(output=x, torch=nn.L2Norm(eps), onnx=normal)
     return Facts(
@@ -248,7 +259,7 @@ def _full(value: float, shape: OnnxExpression) -> OnnxExpression:
 
 def _column(weight: str, x: Shape) -> OnnxExpression:
     """A weight for each channel, so that it stretches over space."""
-    return op.Reshape(W(weight), const((-1, *(1,) * (len(x) - 1)), "int64"))
+    return op.Reshape(W(weight), whole((-1, *(1,) * (len(x) - 1))))
 
 
 def _channels_last(expression: OnnxExpression, x: Shape) -> OnnxExpression:

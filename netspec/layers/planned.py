@@ -7,7 +7,6 @@ from functools import cache
 from typing import Final
 
 PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
-    "attention": ("MultiheadAttention", "MultiHeadAttention", "SelfAttention", "self_attention", "Attention"),
     "celu": ("CELU",),
     "conv_transpose": (
         "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "deconv",
@@ -15,9 +14,8 @@ PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "crop": ("CenterCrop", "RandomCrop", "Cropping2D"),
     "depthwise_conv": ("DepthwiseConv2D", "SeparableConv2D"),
-    "distance": ("PairwiseDistance", "CosineSimilarity"),
     "elu": ("ELU", "eluLayer"),
-    "embedding": ("Embedding",),
+    "embedding": ("Embedding",),  # its input are whole numbers, and every tensor of a net is of floats so far
     "group_norm": ("GroupNorm", "GroupNormalization", "gn", "groupnorm"),
     "hardsigmoid": ("Hardsigmoid", "hard_sigmoid"),
     "hardswish": ("Hardswish", "hard_swish", "h_swish"),
@@ -26,9 +24,6 @@ PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
     "log_softmax": ("LogSoftmax",),
     "lrn": ("LocalResponseNorm", "LocalResponseNormalization", "local_response_norm"),
     "lstm": ("LSTM", "GRU", "RNN"),
-    "matmul": ("MatMul", "Dot", "bmm"),
-    "max": ("Maximum",),
-    "min": ("Minimum",),
     "mish": ("Mish",),
     "pad": ("ZeroPad2d", "ZeroPadding2D", "ReflectionPad2d", "ConstantPad2d", "padding"),
     "pixel_shuffle": ("PixelShuffle", "depth_to_space"),

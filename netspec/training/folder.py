@@ -24,7 +24,8 @@ from netspec.report.models import RunRecord
 
 RUNS: Final = Path("runs")
 _LOCK: Final = ".lock"
-_TEMPORARY: Final = re.compile(r"\.(?:probe|spec\.net|run\.json|history\.csv|curves\.png|(?:last|best|state)\.safetensors)\.\w+\.tmp")
+_WRITTEN: Final = r"probe|spec\.net|used\.json|run\.json|history\.csv|curves\.png|(?:last|best|state)\.safetensors"
+_TEMPORARY: Final = re.compile(rf"\.(?:{_WRITTEN})\.\w+\.tmp")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class RunFolder:
     @property
     def spec(self) -> Path:
         return self.path / "spec.net"
+
+    @property
+    def used(self) -> Path:
+        """The texts of the files that the spec uses, if it does: a table from their paths to what they held."""
+        return self.path / "used.json"
 
     @property
     def record(self) -> Path:

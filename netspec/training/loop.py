@@ -90,12 +90,19 @@ class Training:
         return self.train.batches(order, self._bounds[self.position.step :])
 
     def _step(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One step; gives the mean loss and how many were right, both still on the device."""
-        logits = self.net.logits(pixels)
-        assert isinstance(logits, Tensor)
+        """One step; gives the mean loss and how many were right, both still on the device.
+
+        The losses of auxiliary outputs count for their weights (Szegedy et al., 2014: 0.3); the loss that is reported is the net's own.
+        """
+        results = self.net.logits(pixels)
+        logits = results if isinstance(results, Tensor) else results[self.net.graph.outputs[0].name]
         loss = self._loss(logits, labels)
+        whole = loss
+        for extra in self.net.graph.auxiliary:
+            assert not isinstance(results, Tensor)
+            whole = whole + extra.weight * self._loss(results[extra.name], labels)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        whole.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.detach(), correct(logits.detach(), labels)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from netspec.backends.atomic import open_regular
 from netspec.backends.torch.weights import check_weights, read_file
 from netspec.compiler import load
 from netspec.diagnostics import NetspecError, failure
@@ -15,7 +17,6 @@ from netspec.graph import Graph
 from netspec.report.models import RunRecord
 from netspec.training.folder import RunFolder
 from netspec.training.labels import read_classes
-from netspec.training.resuming import spec_digest
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,21 @@ def load_run(path: Path) -> Run:
     if not folder.spec.is_file():
         raise failure(BrokenRun(str(folder.spec), "the run's copy of the spec is missing"))
     try:
-        graph = load(folder.spec, net=record.net, settings=record.settings)
+        graph = load(folder.spec, net=record.net, settings=record.settings, files=_used(folder))
     except NetspecError as error:
         raise failure(CannotRebuild(str(folder.spec), error.args[0])) from error
-    if spec_digest(graph) != record.spec_sha256 or graph.parameters != record.parameters:
+    if graph.digest != record.spec_sha256 or graph.parameters != record.parameters:
         raise failure(CannotRebuild(str(folder.spec), "it has been changed since"))
     return Run(folder, record, graph)
+
+
+def _used(folder: RunFolder) -> dict[str, str] | None:
+    """The texts of the files that the run's spec uses; ``None`` where it uses none."""
+    if not folder.used.exists():
+        return None
+    try:
+        with open_regular(str(folder.used)) as file:
+            found = TypeAdapter(dict[str, str]).validate_json(file.read())
+    except ValidationError as error:
+        raise failure(BrokenRun(str(folder.used), "it is not a table of texts")) from error
+    return found

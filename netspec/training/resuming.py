@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,11 @@ from netspec.training.settings import section_values
 from netspec.values import show
 
 
-def spec_digest(graph: Graph) -> str:
-    """SHA-256 of the text of the spec."""
-    return hashlib.sha256(graph.source.text.encode()).hexdigest()
-
-
 def check_same_run(folder: Path, record: RunRecord, graph: Graph, settings: TrainSettings) -> None:
     """Raise N754, with every difference, where the net or a setting is not the one the run was started with."""
     changes = [*_changes("net", {"name": record.net}, {"name": graph.name})]
-    if record.spec_sha256 != spec_digest(graph):
-        changes.append("the text of the spec has changed; the run keeps its own in spec.net")
+    if record.spec_sha256 != graph.digest:
+        changes.append("the text of the spec, or of a file it uses, has changed; the run keeps its own in spec.net")
     changes += _changes("setting", record.settings, {name: show(value) for name, value in graph.settings.items()})
     changes += _changes("train", record.train.model_dump(mode="json"), settings.model_dump(mode="json"))
     changes += _changes("data", {"split": list(record.data.split)}, {"split": list(section_values(graph, "data")["split"])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import re
@@ -37,7 +38,7 @@ from netspec.training.loop import Training
 from netspec.training.measure import measure
 from netspec.training.notes import notes
 from netspec.training.optimise import make_optimizer
-from netspec.training.resuming import check_same_data, check_same_run, machine_differences, spec_digest
+from netspec.training.resuming import check_same_data, check_same_run, machine_differences
 from netspec.training.settings import lonely_batch_norm, section_values, train_settings
 from netspec.training.stopping import Interrupted, StopRequest, stop_requests
 from netspec.values import show
@@ -142,6 +143,8 @@ def _run(job: _Job, splits: Splits, folder: RunFolder, record: RunRecord) -> Run
     keeper = Keeper(folder, record)
     keeper.update(status="running")
     folder.write(folder.spec, job.graph.source.text.encode())
+    if job.graph.files:
+        folder.write(folder.used, json.dumps(dict(job.graph.files), indent=1, sort_keys=True).encode())
     show_header(job.reporter, folder.path, keeper.record)
     for note in notes(job.graph, splits):
         job.reporter.line(f"note: {note}", "dim")
@@ -212,7 +215,7 @@ def _new_record(job: _Job, splits: Splits, folder: RunFolder) -> RunRecord:
         name=escape(folder.path.name),
         net=job.graph.name,
         settings={name: show(value) for name, value in job.graph.settings.items()},
-        spec_sha256=spec_digest(job.graph),
+        spec_sha256=job.graph.digest,
         classes=splits.classes,
         parameters=job.graph.parameters,
         trainable=job.graph.trainable,

@@ -22,12 +22,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from netspec.backends.onnx import to_model
 from netspec.backends.torch.modules import construct
 from netspec.diagnostics import shapes as problems
-from netspec.graph import Facts
+from netspec.graph import Facts, key_of
 from netspec.layer import Layer, Reject, layers
 from netspec.lowering import TorchCall
-from netspec.shape import Shape, spread
+from netspec.shape import Shape
 from tests.graphs import Builder
-from tests.layers import reshaping
+from tests.layers import convolving, reshaping, sequences
 from tests.layers.drawing import uses
 
 EXAMPLES = 120
@@ -90,9 +90,10 @@ def _agrees_with_pytorch(facts: Facts, shapes: tuple[Shape, ...]) -> None:
 
 def _agrees_with_onnxruntime(layer: Layer, facts: Facts, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]) -> None:
     chance = np.random.default_rng(0)
-    weights = {name: _weight(name, w.shape, w.dtype, chance) for name, w in facts.weights.items()}
-    given = [chance.standard_normal((2, *s), dtype=np.float32) for s in shapes]
     module = construct(facts.torch).eval()
+    weights = {name: _weight(name, w.shape, w.dtype, chance) for name, w in facts.weights.items()}
+    weights |= {name: tensor.numpy() for name, tensor in module.state_dict().items() if not tensor.is_floating_point()}
+    given = [chance.standard_normal((2, *s), dtype=np.float32) for s in shapes]
     module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
     with torch.no_grad():
         expected = module(*map(torch.from_numpy, given)).numpy()
@@ -105,7 +106,7 @@ def _onnx(layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any],
     b = Builder()
     sources = [b.input(s, f"in{i}") for i, s in enumerate(shapes)]
     b.add(layer.name, *sources, path="it", **arguments)
-    model = to_model(b.graph(), {f"it.{k}": v for k, v in weights.items()})
+    model = to_model(b.graph(), {key_of("it", k): v for k, v in weights.items()})
     onnx.checker.check_model(model)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -140,35 +141,6 @@ def _of_rank(family: str, shape: Shape, *args: Any, **kwargs: Any) -> TorchCall 
     return TorchCall(f"{family}{len(shape) - 1}d", args, kwargs) if 2 <= len(shape) <= 4 else None
 
 
-def _conv(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
-    return _convolution(shapes[0], a["channels"], a["groups"], a)
-
-
-def _depthwise(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
-    return _convolution(shapes[0], shapes[0][0] * a["multiplier"], shapes[0][0], a)
-
-
-def _convolution(x: Shape, channels: int, groups: int, a: Mapping[str, Any]) -> TorchCall | None:
-    strides = spread(a["stride"], len(x) - 1)
-    if a["padding"] == "same" and strides is not None:  # PyTorch's own takes no stride beside it
-        return _of_rank("SameConv", x, x[0], channels, a["kernel"], strides, 0, a["dilation"], groups, True, a["padding_mode"])
-    padding = str(a["padding"]) if isinstance(a["padding"], str) else a["padding"]
-    return _of_rank("Conv", x, x[0], channels, a["kernel"], a["stride"], padding, a["dilation"], groups, True, a["padding_mode"])
-
-
-def _conv_transpose(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
-    x, padding, more = shapes[0], a["padding"], a["output_padding"]
-    sizes = [spread(a[name], len(x) - 1) for name in ("kernel", "stride", "dilation", "output_padding")]
-    if isinstance(padding, str):
-        padding = 0
-        if a["padding"] == "same" and None not in sizes:  # PyTorch's own knows no such word: the margins that it stands for
-            axes: Any = list(zip(*sizes, strict=True))  # type: ignore[arg-type]
-            padding = tuple(max(d * (k - 1) + 1 - s, 0) // 2 for k, s, d, _ in axes)
-            more = tuple(max(m + 2 * p + s - d * (k - 1) - 1, 0) for (k, s, d, m), p in zip(axes, padding, strict=True))
-    tail = (a["groups"], True, a["dilation"])
-    return _of_rank("ConvTranspose", x, x[0], a["channels"], a["kernel"], a["stride"], padding, more, *tail)
-
-
 def _maxpool(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
     return _of_rank("MaxPool", shapes[0], a["kernel"], a["stride"], a["padding"], a["dilation"], ceil_mode=a["ceil_mode"])
 
@@ -178,12 +150,11 @@ def _avgpool(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | Non
 
 
 ATTEMPTS: Mapping[str, Callable[[tuple[Shape, ...], Mapping[str, Any]], TorchCall | None]] = {
-    "conv": _conv,
-    "depthwise_conv": _depthwise,
-    "conv_transpose": _conv_transpose,
+    **convolving.ATTEMPTS,
     "maxpool": _maxpool,
     "avgpool": _avgpool,
     **reshaping.ATTEMPTS,
+    **sequences.ATTEMPTS,
     "global_avgpool": lambda shapes, a: _of_rank("AdaptiveAvgPool", shapes[0], 1),
     "adaptive_avgpool": lambda shapes, a: _of_rank("AdaptiveAvgPool", shapes[0], a["size"]),
     "concat": lambda shapes, a: TorchCall("Concat", (a["axis"] + 1,), {}),

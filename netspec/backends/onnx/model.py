@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -169,7 +168,7 @@ class _Writer:
             "netspec.activations": {
                 name: layer if layer in ("softmax", "sigmoid") else None for name, layer in zip(self.output_names, last, strict=True)
             },
-            "netspec.spec_sha256": hashlib.sha256(graph.source.text.encode("utf-8", "surrogatepass")).hexdigest(),
+            "netspec.spec_sha256": graph.digest,
         }
         if classes is not None:
             found["netspec.classes"] = list(classes)

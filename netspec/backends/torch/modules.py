@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from netspec.backends.torch import attention, convolutions, learned, merging, windows
+from netspec.backends.torch import attention, convolutions, learned, merging, norms, windows
 from netspec.lowering import TorchCall
 
 
@@ -57,7 +57,16 @@ class Normalize(TakesBytes):
 
 OWN: Final[Mapping[str, type[nn.Module]]] = {
     c.__name__: c
-    for c in (*convolutions.MODULES, *merging.MODULES, *learned.MODULES, *attention.MODULES, *windows.MODULES, Scale, Normalize)
+    for c in (
+        *convolutions.MODULES,
+        *norms.MODULES,
+        *merging.MODULES,
+        *learned.MODULES,
+        *attention.MODULES,
+        *windows.MODULES,
+        Scale,
+        Normalize,
+    )
 }
 
 
