@@ -56,8 +56,13 @@ class Parameter:
     def required(self) -> bool:
         return self.default is REQUIRED
 
+    @property
+    def shown_default(self) -> str:
+        """The default as one would write it."""
+        return show(Word(self.default) if self.default in self.kind.words else self.default)
+
     def __str__(self) -> str:
-        return self.name if self.required or self.default is None else f"{self.name}={show(self.default)}"
+        return self.name if self.required or self.default is None else f"{self.name}={self.shown_default}"
 
 
 @dataclass(frozen=True)

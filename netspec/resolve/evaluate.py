@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, floor
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
 from netspec.limits import NESTING
 from netspec.resolve.scope import MISSING, Labelled, Outside, Scope
+from netspec.shape import Open, same
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import UNKNOWN, Percent, Size, Tensor, Word, kind
@@ -25,6 +26,10 @@ class Failure(Exception):
         super().__init__(problem)
         self.problem = problem
         self.span = span
+
+
+class NeedsTrace(Exception):
+    """An input with open sizes was met by a walk that knows nothing of such: it has to begin again, with a trace."""
 
 
 class Evaluator:
@@ -132,7 +137,9 @@ class Evaluator:
             raise Failure(problems.TooLarge(), e.span) from None
         except ZeroDivisionError:
             raise Failure(problems.DividedByZero(str(name)), e.span) from None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError) as error:
+            if isinstance(error, TypeError) and hasattr(error, "size"):
+                raise Failure(_needs_number(error, str(name)), e.span) from None
             raise Failure(problems.BadFunctionCall(str(name), _TAKES[str(name)]), e.span) from None
 
     def _list(self, e: ast.ListLiteral, depth: int) -> Any:
@@ -164,8 +171,22 @@ class Evaluator:
         chosen = self.truth(self.value(e.condition, depth), e.condition.span)
         return self.value(e.then if chosen else e.otherwise, depth)
 
-    def _symbolic(self, e: ast.SymbolicSize, depth: int) -> NoReturn:
-        raise Failure(problems.NotBuiltYet("sizes with open axes are", "write numbers, as 3x224x224"), e.span)
+    def _symbolic(self, e: ast.SymbolicSize, depth: int) -> Size:
+        """``3xHxW`` where only numbers will do: its letters are the names of some."""
+        found = self._axes(e)
+        if symbols := tuple(axis for axis in found if isinstance(axis, str)):
+            raise Failure(problems.OpenSizeElsewhere(e.text, symbols), e.span)
+        return Size(found)
+
+    def input_shape(self, e: ast.SymbolicSize) -> Size:
+        """``3xHxW`` as the shape of an input: letters that name no number leave a size open."""
+        from netspec.resolve.opening import open_size
+
+        return Size(open_size(axis) if isinstance(axis, str) else axis for axis in self._axes(e))
+
+    def _axes(self, e: ast.SymbolicSize) -> list[int | str]:
+        parts: list[str] = e.text.split("x")
+        return [int(p) if p.isdigit() else p if (n := whole(self.scope.lookup(p))) is None else n for p in parts]
 
     def truth(self, value: Any, span: Span) -> bool:
         """The value of a condition."""
@@ -199,13 +220,13 @@ def _parts_of(value: Any) -> dict[str, Any]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float | Open) and not isinstance(value, bool)
 
 
 def _operate(e: ast.Binary, left: Any, right: Any) -> Any:
     operator = e.operator
     if operator in {"==", "!="}:
-        equal = left == right and isinstance(left, bool) == isinstance(right, bool)
+        equal = same(left, right) and isinstance(left, bool) == isinstance(right, bool)
         return equal is (operator == "==")
     if operator == "+" and isinstance(left, tuple) and isinstance(right, tuple):
         return _bounded(tuple(left) + tuple(right), e)
@@ -221,8 +242,16 @@ def _operate(e: ast.Binary, left: Any, right: Any) -> Any:
         raise Failure(problems.TooLarge(), e.span)
     try:
         return _bounded(_OPERATORS[operator](_plain(left), _plain(right)), e)
+    except TypeError as error:
+        raise Failure(_needs_number(error, operator), e.span) from None
     except (OverflowError, ZeroDivisionError):
         raise Failure(problems.DividedByZero(operator) if left == 0 else problems.TooLarge(), e.span) from None
+
+
+def _needs_number(error: TypeError, name: str) -> Problem:
+    """What is wrong where an open size stands for a number."""
+    size: Any = getattr(error, "size", None)
+    return problems.OpenArgument(name, "what is computed with", str(size), tuple(sorted(getattr(size, "symbols", ()))))
 
 
 def _plain(value: Any) -> Any:
@@ -307,6 +336,12 @@ _TAKES: Final = {
     "ceil": "one number", "round_to": "a number and a divisor above 0, as round_to(37.5, 8)", "len": "one list, as len([1, 2])",
     "range": "one to three whole numbers, as range(4) or range(1, 4)",
 }  # fmt: skip
+
+
+def functions() -> dict[str, str]:
+    """The functions of expressions, and what each takes."""
+    return dict(_TAKES)
+
 
 _EVALUATORS: Final[dict[type, Callable[[Evaluator, Any, int], Any]]] = {
     ast.Name: Evaluator._name,
