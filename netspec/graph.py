@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.diagnostics.problem import Trail
 from netspec.lowering import OnnxExpression, TorchCall
 from netspec.shape import Shape, elements, show
 from netspec.source import Place, Source
+
+if TYPE_CHECKING:
+    from netspec.open_sizes import OpenSizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ class Graph:
     data: Section = field(default_factory=Section)
     expectations: int | None = 0
     """How many expectations of the file hold; ``None`` where the net was set otherwise than written, so that none was checked."""
+    sizes: OpenSizes | None = None
+    """What is known of the sizes that the inputs leave open, as ``input(3xHxW)`` does; ``None`` where every size is a number."""
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{n.path} {show(n.output)}" for n in self.inputs)

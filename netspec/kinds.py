@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any, Final
 
+from netspec.shape import Open
 from netspec.values import Percent, Size, Tensor, Word
 
 MAX_WHOLE: Final = 2**31 - 1
@@ -124,7 +125,7 @@ class Extent(Kind):
 
 @dataclass(frozen=True)
 class TensorShape(Kind):
-    """The shape of an input: two to five numbers, of which the first is the channels, or one for a vector."""
+    """The shape of an input: two to five numbers, of which the first is the channels, or one for a vector. Letters leave a size open."""
 
     def describe(self) -> str:
         return "a size such as 3x224x224, channels first"
@@ -133,7 +134,7 @@ class TensorShape(Kind):
         if isinstance(value, tuple):
             if not 1 <= len(value) <= 5:
                 raise ValueError
-            return tuple(Whole(1).accept(v) for v in value)
+            return tuple(v if isinstance(v, Open) else Whole(1).accept(v) for v in value)
         return (Whole(1).accept(value),)
 
 

@@ -17,6 +17,11 @@ class Open:
 
     __slots__ = ()
 
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The letters in it."""
+        raise NotImplementedError
+
     def agrees(self, other: object) -> bool:
         """Whether this is the same size as another. Both may be formulas."""
         raise NotImplementedError
@@ -25,6 +30,12 @@ class Open:
 def is_open(shape: Shape) -> bool:
     """Whether any axis of a shape is left open."""
     return any(isinstance(n, Open) for n in shape)
+
+
+def symbols_of(value: object) -> tuple[str, ...]:
+    """The letters of the open sizes in a size, a shape or a list."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return tuple(sorted({s for n in parts if isinstance(n, Open) for s in n.symbols}))
 
 
 def show(shape: Shape | None) -> str:

@@ -108,7 +108,7 @@ def kind(value: object) -> str:
     for types, words in _KINDS:
         if isinstance(value, types):
             return words
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    return "nothing" if value is None else getattr(value, "KIND", f"a {type(value).__name__}")
 
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (

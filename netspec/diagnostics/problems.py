@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from netspec.diagnostics.reading import *  # noqa: F403
     from netspec.diagnostics.sequences import *  # noqa: F403
     from netspec.diagnostics.shapes import *  # noqa: F403
+    from netspec.diagnostics.sizes import *  # noqa: F403
     from netspec.diagnostics.usage import *  # noqa: F403
     from netspec.diagnostics.using import *  # noqa: F403
 
-CATALOGUE = ("reading", "usage", "shapes", "sequences", "names", "using", "calls", "evaluation")
+CATALOGUE = ("reading", "usage", "shapes", "sequences", "sizes", "names", "using", "calls", "evaluation")
 
 
 def __getattr__(name: str) -> Any:

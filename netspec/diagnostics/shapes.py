@@ -71,6 +71,13 @@ class WrongRank(Problem):
         return self.hint
 
 
+@dataclass(frozen=True)
+class WrongSizes(WrongRank):
+    """A layer got a tensor of sizes that it can do nothing with, though their number is right."""
+
+    code = "N215"
+
+
 def _more_padding(shapes: tuple[Shape, ...]) -> str | None:
     """What to say where some branches are a few points smaller than the largest, as convolutions without padding make them."""
     large = max(shapes, key=lambda s: elements(s[1:]))

@@ -41,9 +41,3 @@ def _gemm(bias: bool) -> OnnxCall:
 def _matmul(bias: bool) -> OnnxCall:
     product = op.MatMul(X, op.Transpose(W("weight"), perm=(1, 0)))
     return op.Add(product, W("bias")) if bias else product
-
-
-@layer("Flatten", "flattenLayer", "GlobalFlatten")
-def flatten(x: Shape) -> Facts:
-    """All axes into one: `C x H x W` becomes a vector of C H W numbers, the channels slowest."""
-    return Facts(output=(elements(x),), torch=nn.Flatten(), onnx=op.Flatten(X, axis=1))

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
-from netspec.kinds import Boolean, Count, NotNegative, OneOf, Positive, Real, Share
+from netspec.kinds import Boolean, Count, OneOf, Positive, Real, Share
 from netspec.layer import Reject, layer
 from netspec.layers._measured import whole
 from netspec.layers._spatial import rank_of
@@ -175,7 +175,7 @@ def rms_norm(x: Shape, over: Over | None = None, eps: Small = FLOAT32, affine: B
 
 
 @layer("LocalResponseNorm", "LocalResponseNormalization", "local_response_norm", "crossChannelNormalizationLayer")
-def lrn(x: Shape, size: Count = 5, alpha: NotNegative = 1e-4, beta: NotNegative = 0.75, k: Positive = 1.0) -> Facts:
+def lrn(x: Shape, size: Count = 5, alpha: Positive = 1e-4, beta: Positive = 0.75, k: Positive = 1.0) -> Facts:
     """Local response normalisation across channels (Krizhevsky et al., 2012): `y = x / (k + alpha / size * s) ^ beta`, s the sum of
     the squares of `size` neighbouring channels at the same place.
 

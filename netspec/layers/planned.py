@@ -12,7 +12,6 @@ PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
         "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "deconv",
         "Deconvolution", "upconv", "transposed_conv", "convtranspose", "transposedConv2dLayer",
     ),
-    "crop": ("CenterCrop", "RandomCrop", "Cropping2D"),
     "depthwise_conv": ("DepthwiseConv2D", "SeparableConv2D"),
     "elu": ("ELU", "eluLayer"),
     "embedding": ("Embedding",),  # its input are whole numbers, and every tensor of a net is of floats so far
@@ -25,14 +24,9 @@ PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
     "lrn": ("LocalResponseNorm", "LocalResponseNormalization", "local_response_norm"),
     "lstm": ("LSTM", "GRU", "RNN"),
     "mish": ("Mish",),
-    "pad": ("ZeroPad2d", "ZeroPadding2D", "ReflectionPad2d", "ConstantPad2d", "padding"),
-    "pixel_shuffle": ("PixelShuffle", "depth_to_space"),
     "prelu": ("PReLU",),
-    "reshape": ("Reshape", "Unflatten", "view"),
     "selu": ("SELU",),
     "softplus": ("Softplus",),
-    "transpose": ("Permute", "permute"),
-    "upsample": ("Upsample", "UpSampling1D", "UpSampling2D", "UpSampling3D", "interpolate", "Interpolate"),
 }  # fmt: skip
 
 

@@ -39,9 +39,9 @@ def spatial_dropout(x: Shape, rate: Share = 0.5) -> Facts:
 
 @layer("AlphaDropout")
 def alpha_dropout(x: Shape, rate: Share = 0.5) -> Facts:
-    """While training, sets each number to the least that `selu` gives, -1.7581, with probability `rate`, and then shifts and scales all so that
-    mean and variance stay as they were (Klambauer et al., Self-normalizing neural networks, 2017). Otherwise, and in a frozen region, it passes
-    what it gets.
+    """While training, sets each number to the least that `selu` gives, -1.7581, with probability `rate`, and then shifts and scales all
+    so that mean and variance stay as they were (Klambauer et al., Self-normalizing neural networks, 2017). Otherwise, and in a frozen
+    region, it passes what it gets.
 
     - `rate`: the share that is set
     """
@@ -50,9 +50,9 @@ def alpha_dropout(x: Shape, rate: Share = 0.5) -> Facts:
 
 @layer("StochasticDepth", "DropPath", "drop_path")
 def stochastic_depth(x: Shape, rate: Share, mode: By = "row") -> Facts:
-    """While training, sets all that a sample has to zero with probability `rate`, and scales the others by `1 / (1 - rate)`: at the end of a
-    residual branch, this leaves the branch out (Huang et al., Deep networks with stochastic depth, 2016). Otherwise, and in a frozen region, it
-    passes what it gets.
+    """While training, sets all that a sample has to zero with probability `rate`, and scales the others by `1 / (1 - rate)`: at the end
+    of a residual branch, this leaves the branch out (Huang et al., Deep networks with stochastic depth, 2016). Otherwise, and in a frozen
+    region, it passes what it gets.
 
     - `rate`: how often
     - `mode`: `row` decides for each sample by itself, `batch` for all of a batch together
@@ -71,9 +71,9 @@ def gaussian_noise(x: Shape, std: NotNegative) -> Facts:
 
 @layer("DropBlock", "DropBlock2d", "dropblock")
 def drop_block(x: Shape, rate: Share, size: Count = 7) -> Facts:
-    """While training, sets squares of `size` by `size` points of a channel to zero, about a share of `rate` of all points, and scales the rest so
-    that their mean stays (Ghiasi et al., DropBlock, 2018). A square begins at each place where a whole one fits with the probability
-    `rate H W / (size^2 (H - size + 1) (W - size + 1))`. Otherwise, and in a frozen region, it passes what it gets.
+    """While training, sets squares of `size` by `size` points of a channel to zero, about a share of `rate` of all points, and scales the
+    rest so that their mean stays (Ghiasi et al., DropBlock, 2018). A square begins at each place where a whole one fits with the
+    probability `rate H W / (size^2 (H - size + 1) (W - size + 1))`. Otherwise, and in a frozen region, it passes what it gets.
 
     - `rate`: the share that is set to zero
     - `size`: height and width of the squares; that of the data where this is smaller

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
-from netspec.kinds import Flag, Kind
+from netspec.kinds import Flag, Kind, TensorShape
 from netspec.layer import layers
 from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.shape import is_open, symbols_of
 from netspec.signature import OneOfChoices, Parameter, Signature, signature_of
 from netspec.source import Span
 from netspec.syntax import ast
@@ -96,7 +97,10 @@ class Binder:
         else:
             self.evaluator.words = self.passed_on.union(kind.words) if self.passed_on else kind.words
             try:
-                value = self.evaluator.value(expression)
+                if type(expression) is ast.SymbolicSize and isinstance(kind, TensorShape):
+                    value = self.evaluator.input_shape(expression)
+                else:
+                    value = self.evaluator.value(expression)
             except Failure as failure:
                 self.fine = False
                 if failure.problem is not None:
@@ -105,6 +109,10 @@ class Binder:
         try:
             return kind.accept(value)
         except (ValueError, OverflowError):
+            if is_open(value if isinstance(value, tuple) else (value,)):
+                problem = problems.OpenArgument(self.owner, name, show(value), symbols_of(value))
+                self._wrong(problem, expression.span)
+                return None
             near = closest(value, kind.words) if isinstance(value, str) else None
             hint = _features_first(self.owner, kind, value) or kind.instead(value)
             self._wrong(problems.BadValue(self.owner, name, kind.describe(), show(value), near, hint), expression.span)

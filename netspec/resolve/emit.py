@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.diagnostics import Problem, Related, Trail, problems
 from netspec.diagnostics.collector import Collector
@@ -22,6 +22,9 @@ from netspec.shape import Shape
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
 from netspec.values import Tensor
+
+if TYPE_CHECKING:
+    from netspec.resolve.opening import Trace
 
 UNKNOWN_TENSOR = Tensor(-1, None)
 
@@ -84,9 +87,10 @@ class Overflow(Exception):
 class Emitter:
     """Makes nodes, regions and labels, and reports what does not fit."""
 
-    def __init__(self, collector: Collector, max_nodes: int) -> None:
+    def __init__(self, collector: Collector, max_nodes: int, trace: Trace | None = None) -> None:
         self.collector = collector
         self.max_nodes = max_nodes
+        self.trace = trace
         self.nodes: list[Node] = []
         self.regions: list[Region] = []
         self.labels: dict[str, int] = {}
@@ -107,6 +111,11 @@ class Emitter:
         if frame.text not in self._labels:
             self._labels[frame.text] = labels_of(frame.text)
         return self._labels[frame.text]
+
+    def asked(self, frame: Frame, span: Span) -> None:
+        """Remember that what the text has just decided by open sizes was decided here."""
+        if self.trace is not None:
+            self.trace.asked(Place(frame.source, span), frame.trail)
 
     def region(self, kind: Literal["net", "region", "block"], path: str, title: str, frame: Frame | None) -> int:
         """A new region inside the frame's, by number."""
@@ -162,7 +171,11 @@ class Emitter:
         shapes = tuple([t.shape for t in inputs])
         if None in shapes:
             return UNKNOWN_TENSOR
-        facts = layer.infer(shapes, arguments)  # type: ignore[arg-type]
+        facts: Facts
+        if self.trace is None:
+            facts = layer.infer(shapes, arguments)  # type: ignore[arg-type]
+        else:
+            facts = self.trace.infer(layer, shapes, arguments, Place(frame.source, span), frame.trail)  # type: ignore[arg-type]
         return self._add(frame, path, layer.name, label, arguments, tuple([t.node for t in inputs]), facts, span, frame.role)
 
     def history(self, tensor: Tensor | None) -> tuple[Shape, ...]:

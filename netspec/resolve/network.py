@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
@@ -12,27 +12,62 @@ from netspec.graph import Graph, Node, Output
 from netspec.kinds import MAX_WHOLE
 from netspec.resolve.borrowing import Results, left_out, report_shared
 from netspec.resolve.declarations import Base, Declarations, Definition
+from netspec.resolve.evaluate import NeedsTrace
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.expand import Expander
 from netspec.resolve.nearby import meant_for_chain
 from netspec.resolve.parts import alias_values
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import as_setting
-from netspec.shape import elements
+from netspec.shape import Open, elements, is_open
 from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Tensor
+
+if TYPE_CHECKING:
+    from netspec.resolve.opening import Trace
 
 Written = Mapping[str, tuple[Any, Place | None]]
 """Values for a net's parameters from outside, each with the place it was written at, if there is one."""
 
 
 def expand_net(declarations: Declarations, name: str, given: Written, collector: Collector, max_nodes: int) -> Graph | None:
-    """Write a net out and infer it; ``None`` after reports."""
+    """Write a net out and infer it; ``None`` after reports.
+
+    ``given`` may also fix sizes that an input leaves open, by their letters.
+    """
     base = declarations.base_of(Definition(declarations, declarations.nets[name]), collector)
     if base is None:
         return None
-    emitter = Emitter(collector, max_nodes)
+    own = {p.name for p in base.net.parameters}
+    fixed = {n: v for n, v in given.items() if n not in own and len(n) == 1 and n.isupper()}
+    rest = {n: v for n, v in given.items() if n not in fixed}
+    used: frozenset[str] = frozenset()
+    try:
+        graph = _written_out(declarations, name, base, rest, collector, max_nodes)
+    except NeedsTrace:
+        from netspec.resolve.opening import fixed_sizes, trace
+
+        if (sizes := fixed_sizes(fixed, collector)) is None:
+            return None
+        graph, used = trace(lambda found, t: _written_out(declarations, name, base, rest, found, max_nodes, t), sizes, collector)
+    if graph is not None and (unknown := next((n for n in fixed if n not in used), None)) is not None:
+        _report_unknown(unknown, given[unknown][1], base, collector)
+        return None
+    return graph
+
+
+def _written_out(
+    declarations: Declarations,
+    name: str,
+    base: Base,
+    given: Written,
+    collector: Collector,
+    max_nodes: int,
+    trace: Trace | None = None,
+) -> Graph | None:
+    """One walk through the text; raises :class:`NeedsTrace` where it meets open sizes and has no trace."""
+    emitter = Emitter(collector, max_nodes, trace)
     expander = Expander(emitter)
     namespace = Namespace("")
     frame = Frame(base.home, Scope(namespace), namespace, emitter.region("net", "", name, None), text=base.net.body)
@@ -81,8 +116,7 @@ def _values(base: Base, given: Written, frame: Frame, expander: Expander, collec
     known = tuple(p.name for p in net.parameters)
     for parameter, (_, place) in given.items():
         if parameter not in known:
-            instead = None if place is None else as_setting(parameter, place.source.text)
-            collector.add(problems.UnknownParameter(parameter, net.name, known, closest(parameter, known), instead), place)
+            _report_unknown(parameter, place, base, collector)
             return None
     values = alias_values(base, {parameter: value for parameter, (value, _) in given.items()}, expander, frame)
     if values is None:
@@ -95,10 +129,16 @@ def _values(base: Base, given: Written, frame: Frame, expander: Expander, collec
     return values
 
 
+def _report_unknown(parameter: str, place: Place | None, base: Base, collector: Collector) -> None:
+    known = tuple(p.name for p in base.net.parameters)
+    instead = None if place is None else as_setting(parameter, place.source.text)
+    collector.add(problems.UnknownParameter(parameter, base.net.name, known, closest(parameter, known), instead), place)
+
+
 def _report_channels_last(nodes: Sequence[Node], collector: Collector) -> None:
     """Warn of an input that looks like a picture with its channels at the end."""
     for node in nodes:
-        if node.role == "input" and len(node.output) == 3 and node.output[2] in (1, 3) and problems.channels_last(node.output):
+        if node.role == "input" and len(node.output) == 3 and node.output[2] in (1, 3) and not is_open(node.output) and problems.channels_last(node.output):
             collector.add(problems.ChannelsLast(node.output), node.place)
 
 
@@ -115,7 +155,7 @@ def _report_huge(nodes: Sequence[Node], collector: Collector) -> None:
     for node in {id(n.facts): n for n in reversed(nodes)}.values():
         weights = {name: elements(w.shape) for name, w in node.facts.weights.items()}
         for name, count in ("output", elements(node.output)), *weights.items():
-            if count > MAX_WHOLE:
+            if not isinstance(count, Open) and count > MAX_WHOLE:
                 what = "the output" if name == "output" else f"`{name}`"
                 collector.add(problems.HugeTensor(node.layer, what, count), node.place, (), node.trail)
 

@@ -187,7 +187,9 @@ class User(Walker):
         binder = Binder(owner, Evaluator(here.frame.scope, here.flow), self.reporter(here.frame))
         if words:
             binder.passed_on = all_words()
-        return binder.bind(signature, call, span)
+        bound = binder.bind(signature, call, span)
+        self.emitter.asked(here.frame, span)
+        return bound
 
 
 def _branch_span(branch: ast.Branch) -> Span:

@@ -146,6 +146,7 @@ class Walker(ABC):
             evaluator = Evaluator(frame.scope, flow)
             try:
                 condition = evaluator.truth(evaluator.value(chosen.condition), chosen.condition.span)
+                self.emitter.asked(frame, chosen.condition.span)
             except Failure as failure:
                 self._failed(failure, frame)
                 return UNKNOWN_TENSOR
@@ -199,10 +200,12 @@ class Walker(ABC):
     def value(self, e: ast.Expression, frame: Frame, flow: Tensor | None, words: bool = False) -> Any:
         """The value of an expression, or ``UNKNOWN_TENSOR`` after a report."""
         try:
-            return Evaluator(frame.scope, flow, all_words() if words else ()).value(e)
+            found = Evaluator(frame.scope, flow, all_words() if words else ()).value(e)
         except Failure as failure:
             self._failed(failure, frame)
             return UNKNOWN_TENSOR
+        self.emitter.asked(frame, e.span)
+        return found
 
     def reporter(self, frame: Frame) -> Report:
         """How whatever stands in this frame reports a problem."""

@@ -31,7 +31,15 @@ from tests.layers import convolving, reshaping, sequences
 from tests.layers.drawing import uses
 
 EXAMPLES = 120
-DRAWN_OFTEN = {"conv": 1000, "depthwise_conv": 300, "conv_transpose": 1000, "maxpool": 2000, "avgpool": 1000, "adaptive_avgpool": 200}
+DRAWN_OFTEN = {
+    "conv": 1000,
+    "depthwise_conv": 300,
+    "conv_transpose": 1000,
+    "maxpool": 2000,
+    "avgpool": 1000,
+    "adaptive_avgpool": 200,
+    **reshaping.DRAWN_OFTEN,
+} | sequences.DRAWN_OFTEN
 
 Call = Callable[[], Any]
 

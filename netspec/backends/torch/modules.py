@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from netspec.backends.torch import attention, convolutions, learned, merging, norms, windows
+from netspec.backends.torch import arranging, attention, convolutions, cropping, learned, merging, noise, norms, resampling, windows
 from netspec.lowering import TorchCall
 
 
@@ -64,6 +64,10 @@ OWN: Final[Mapping[str, type[nn.Module]]] = {
         *learned.MODULES,
         *attention.MODULES,
         *windows.MODULES,
+        *resampling.MODULES,
+        *cropping.MODULES,
+        *arranging.MODULES,
+        *noise.MODULES,
         Scale,
         Normalize,
     )

@@ -1,0 +1,56 @@
+"""Normalisations that ``torch.nn`` lacks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netspec.backends.torch.learned import Learned
+
+
+class LayerNormOfChannels(nn.LayerNorm):
+    """The channels at each place by their mean and variance: torchvision's ``LayerNorm2d``, with any number of axes in space."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class RMSNormOfChannels(nn.RMSNorm):
+    """The channels at each place by the root of their mean square."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class L2Norm(nn.Module):
+    """The channels at each place made a vector of length 1."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(x, dim=1, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"eps={self.eps}"
+
+
+class ScaledL2Norm(Learned):
+    """The channels at each place made a vector of length 1, times a learned factor for each channel."""
+
+    def __init__(self, channels: int, scale: float, eps: float, device: torch.device | str | None = None) -> None:
+        self.scale, self.eps = scale, eps
+        super().__init__((channels,), device)
+
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.tensor, self.scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tensor.view(-1, *(1,) * (x.dim() - 2)) * F.normalize(x, dim=1, eps=self.eps)
+
+
+MODULES: Final[tuple[type[nn.Module], ...]] = (LayerNormOfChannels, RMSNormOfChannels, L2Norm, ScaledL2Norm)

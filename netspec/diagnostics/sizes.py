@@ -1,0 +1,107 @@
+"""N230 to N239: sizes that are left open."""
+
+from dataclasses import dataclass
+
+from netspec.diagnostics.problem import Problem
+from netspec.diagnostics.text import escape, listing
+from netspec.shape import Shape, show
+
+
+def _set(symbols: tuple[str, ...]) -> str:
+    """How to give open sizes a number on the command line."""
+    return " ".join(f"--set {s}=224" for s in symbols)
+
+
+@dataclass(frozen=True)
+class OpenWeights(Problem):
+    """Weights whose shape would depend on a size that is left open."""
+
+    layer: str
+    weight: str
+    shape: Shape
+    symbols: tuple[str, ...]
+    code = "N230"
+
+    def message(self) -> str:
+        named = f"the weights `{self.weight}`" if self.weight else "the weights"
+        return f"{named} of `{self.layer}` would be {show(self.shape)}, and depend on {listing(self.symbols)}"
+
+    def help(self) -> str:
+        return f"put global_avgpool or adaptive_avgpool before it, so that one size flows in, or fix the input's: {_set(self.symbols)}"
+
+
+@dataclass(frozen=True)
+class OpenArgument(Problem):
+    """An argument that is computed from a size that is left open."""
+
+    owner: str
+    argument: str
+    value: str
+    symbols: tuple[str, ...]
+    code = "N231"
+
+    def message(self) -> str:
+        return f"{self.argument} of `{self.owner}` is a number, and {self.value} depends on {listing(self.symbols)}"
+
+    def help(self) -> str:
+        return f"use a layer that goes by what flows in, as global_avgpool, or fix the input's size: {_set(self.symbols)}"
+
+
+@dataclass(frozen=True)
+class NeedsSizes(Problem):
+    """A layer that cannot work while a size is left open."""
+
+    layer: str
+    inputs: tuple[Shape, ...]
+    symbols: tuple[str, ...]
+    code = "N232"
+
+    def message(self) -> str:
+        return f"`{self.layer}` needs sizes that are numbers, and gets {listing([show(s) for s in self.inputs])}"
+
+    def help(self) -> str:
+        return f"fix the input's size: {_set(self.symbols)}"
+
+
+@dataclass(frozen=True)
+class OpenSizeElsewhere(Problem):
+    """A size with open axes where only numbers will do."""
+
+    text: str
+    symbols: tuple[str, ...]
+    code = "N233"
+
+    def message(self) -> str:
+        return f"`{escape(self.text)}` leaves {listing(self.symbols)} open, and only an input can do so"
+
+    def help(self) -> str:
+        return "write numbers, or what is computed from them, as x.height // 2"
+
+
+@dataclass(frozen=True)
+class NotAnOpenSize(Problem):
+    """An expectation about a symbol that the net has not."""
+
+    symbol: str
+    known: tuple[str, ...]
+    code = "N234"
+
+    def message(self) -> str:
+        return f"no input of the net leaves {self.symbol} open"
+
+    def help(self) -> str:
+        return f"it leaves {listing(self.known)} open" if self.known else "write numbers, as 2x112x112"
+
+
+@dataclass(frozen=True)
+class AnotherNet(Problem):
+    """A size that makes a condition or a number of the text another one than the net was written out with."""
+
+    asked: str
+    code = "N235"
+
+    def message(self) -> str:
+        return f"the net is another one unless {self.asked}"
+
+    def help(self) -> str:
+        return "fix the input's size, and the net is written out for it, as with --set H=224"

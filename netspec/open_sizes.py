@@ -1,0 +1,274 @@
+"""The sizes that a net leaves open: which of them it accepts, why it refuses the others, and how to say so in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import lcm
+from typing import Any, Final
+
+from netspec.diagnostics.problem import Problem, Trail
+from netspec.diagnostics.text import listing
+from netspec.formulas import Classes, equal, written
+from netspec.sizes import Condition, Dim
+from netspec.source import Place
+
+Sizes = Mapping[str, int]
+_LONGEST: Final = 20_000
+"""Up to how many sizes of one symbol are tried, to find out which are accepted."""
+_EXAMPLES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why sizes are refused. ``inputs`` say what flows in where it matters, as 'gives 64x16x16'."""
+
+    problem: Problem
+    inputs: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.problem.message() + "".join(f"; one {text}" for text in dict.fromkeys(self.inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one use of a layer, or one place of the text, asks of the sizes.
+
+    Where all ``conditions`` hold, it is fulfilled; where one does not, ``judge`` says what is wrong, or ``None`` where nothing is.
+    """
+
+    conditions: tuple[Condition, ...]
+    judge: Callable[[Sizes], Objection | None]
+    place: Place
+    trail: Trail | None = None
+    facts: object = None
+    """What came of the use of the layer, by which its node is known."""
+
+    def objection(self, sizes: Sizes) -> Objection | None:
+        """What is wrong with these sizes here, or ``None``."""
+        return None if all(c.holds(sizes) for c in self.conditions) else self.judge(sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Sizes that a net does not take, the first reason, and where it lies."""
+
+    sizes: Sizes
+    objection: Objection
+    place: Place
+    trail: Trail | None
+
+    def __str__(self) -> str:
+        return f"{self.objection} ({self.place})"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The sizes of one symbol that are accepted: from ``settled`` on those with these residues, and before it those in ``early``."""
+
+    period: int
+    residues: tuple[int, ...]
+    settled: int
+    early: tuple[int, ...]
+
+    def __contains__(self, size: int) -> bool:
+        return size in self.early if size < self.settled else size % self.period in self.residues
+
+    @property
+    def least(self) -> int:
+        """The smallest size that is accepted, 0 where none is."""
+        later = (n for n in range(self.settled, self.settled + self.period) if n in self)
+        return min((*self.early, *later), default=0)
+
+    @property
+    def is_free(self) -> bool:
+        return self.period == 1 and bool(self.residues) and self.least == 1 and not self.irregular
+
+    @property
+    def start(self) -> int:
+        """From here on the residues say all."""
+        found = self.settled
+        while found > 1 and ((found - 1) in self.early) == ((found - 1) % self.period in self.residues):
+            found -= 1
+        return found
+
+    @property
+    def irregular(self) -> tuple[int, ...]:
+        """Those that are accepted before that."""
+        return tuple(n for n in self.early if n < self.start)
+
+    def nearest(self, size: int) -> tuple[int, ...]:
+        """The accepted sizes next to another one, below and above."""
+        below = next((n for n in range(size - 1, max(size - 2 * self.period - self.settled, 0), -1) if n in self), None)
+        above = next((n for n in range(max(size, 1), max(size, self.settled) + self.period + 1) if n in self), None)
+        return tuple(n for n in (below, above) if n is not None)
+
+    def __str__(self) -> str:
+        """To follow 'H must be'."""
+        early = [str(n) for n in self.irregular]
+        return listing([*early, *self._regular()], "or")
+
+    def _regular(self) -> Iterator[str]:
+        first = next((n for n in range(self.start, self.start + self.period) if n % self.period in self.residues), None)
+        if first is None:
+            return
+        if self.period == 1:
+            yield f"at least {first}"
+            return
+        rest = [r for r in self.residues if r]
+        multiple = f"a multiple of {self.period}"
+        if len(self.residues) > 1:
+            more = listing([str(r) for r in rest], "or", 6)
+            text = f"{multiple}, or {more} more" if len(rest) < len(self.residues) else f"{more} more than {multiple}"
+        else:
+            text = f"{rest[0]} more than {multiple}" if rest else multiple
+        natural = min(r or self.period for r in self.residues)
+        yield text if first <= natural else f"{text}, {first} or larger"
+
+
+@dataclass(frozen=True)
+class OpenSizes:
+    """The open sizes of a net. Symbols are in the order of the text; ``traced`` are the sizes that its formulas were found at."""
+
+    symbols: tuple[str, ...]
+    traced: Sizes
+    demands: tuple[Demand, ...]
+
+    def refusal(self, sizes: Sizes) -> Refusal | None:
+        """Why the net does not take these sizes, or ``None`` where it does. Raises :class:`ValueError` where symbols are missing."""
+        if missing := [s for s in self.symbols if s not in sizes]:
+            raise ValueError(f"no size is given for {listing(missing)}")
+        for demand in self.demands:
+            objection = demand.objection(sizes)
+            if objection is not None:
+                return Refusal({s: sizes[s] for s in self.symbols}, objection, demand.place, demand.trail)
+        return None
+
+    def accepts(self, **sizes: int) -> bool:
+        """Whether the net takes these sizes: ``accepts(H=224, W=256)``."""
+        return all(n >= 1 for n in sizes.values()) and self.refusal(sizes) is None
+
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        """For each symbol by itself the sizes that are accepted; a symbol of which that cannot be said in this way is missing."""
+        found = {s: self._rule(s) for s in self.symbols}
+        return {symbol: rule for symbol, rule in found.items() if rule is not None}
+
+    @cached_property
+    def relations(self) -> tuple[str, ...]:
+        """What is asked of several symbols together, as ``H = W``."""
+        return tuple(dict.fromkeys(str(c) for d in self._coupled for c in d.conditions if len(c.difference.symbols) > 1))
+
+    @cached_property
+    def classes(self) -> Classes:
+        """Symbols of which only sizes of one class are accepted: the class's period and residue."""
+        return {s: (rule.period, rule.residues[0]) for s, rule in self.rules.items() if len(rule.residues) == 1 and not rule.irregular}
+
+    @cached_property
+    def _coupled(self) -> tuple[Demand, ...]:
+        """The demands that tie symbols together; a condition that may fail without harm, as which of two sizes is larger, does not."""
+        several = [d for d in self.demands if any(len(c.difference.symbols) > 1 for c in d.conditions)]
+        return tuple(d for d in several if any(self._ties(d, dict(zip(self.symbols, sizes))) for sizes in self._grid()))
+
+    def _ties(self, demand: Demand, sizes: Sizes) -> bool:
+        together = [c for c in demand.conditions if len(c.difference.symbols) > 1]
+        return any(not c.holds(sizes) for c in together) and demand.judge(sizes) is not None
+
+    def _grid(self) -> Iterator[tuple[int, ...]]:
+        few = (1, 2, 3, 5, 16, 17, 40, 97, 128, 160)
+        return product(*(sorted({*few, self.traced[s], self.traced[s] + 1}) for s in self.symbols))
+
+    def _rule(self, symbol: str) -> Rule | None:
+        demands = [d for d in self.demands if d not in self._coupled and any(symbol in c.difference.symbols for c in d.conditions)]
+        others = {s: n for s, n in self.traced.items() if s != symbol}
+        period, settled = 1, 1
+        for condition in (c for d in demands for c in d.conditions):
+            alone = condition.difference.among(others)
+            if isinstance(alone, Dim):
+                period = lcm(period, alone.period)
+                settled = max(settled, _settles(alone, symbol)) if period < _LONGEST else _LONGEST
+        if settled + 2 * period > _LONGEST:
+            return None
+        accepted = [n for n in range(1, settled + period) if all(d.objection({**others, symbol: n}) is None for d in demands)]
+        period, residues = _reduced(period, {n % period for n in accepted if n >= settled})
+        return Rule(period, residues, settled, tuple(n for n in accepted if n < settled))
+
+    def shown(self, size: Any) -> Any:
+        """A formula as it may be written, now that it is known which sizes are accepted; anything else as it is."""
+        return size.shown_as(written(size, self.classes)) if isinstance(size, Dim) and self.classes else size
+
+    def equal(self, one: Any, other: Any) -> bool:
+        """Whether two sizes are the same for all accepted ones."""
+        if not isinstance(one, int | Dim) or not isinstance(other, int | Dim):
+            return False
+        if equal(one, other, self.classes):
+            return True
+        difference = one - other
+        return isinstance(difference, Dim) and not any(difference.at(s) for s in (*self.examples(_EXAMPLES), self.traced))
+
+    def examples(self, count: int, least: int = 1) -> list[dict[str, int]]:
+        """Some accepted sizes, small ones first, and the symbols different where that can be."""
+        candidates = [self._some(s, count + len(self.symbols), least) for s in self.symbols]
+        found: list[dict[str, int]] = []
+        for turn in range(2 * count):
+            sizes = {s: some[(turn + i) % len(some)] for i, (s, some) in enumerate(zip(self.symbols, candidates))}
+            found += [sizes] if sizes not in found and self.refusal(sizes) is None else []
+        if len(found) < count:
+            more = (dict(zip(self.symbols, sizes)) for sizes in product(*candidates))
+            found += [s for s in more if s not in found and self.refusal(s) is None][: count - len(found)]
+        return found[:count] or [dict(self.traced)]
+
+    def _some(self, symbol: str, count: int, least: int) -> list[int]:
+        """Accepted sizes of one symbol."""
+        rule = self.rules.get(symbol)
+        if rule is None or any(symbol in c.difference.symbols for d in self._coupled for c in d.conditions):
+            return sorted({self.traced[symbol], *range(least, least + 4 * count)})
+        found = [n for n in range(least, max(rule.settled, least) + rule.period * count + 1) if n in rule]
+        return found[:count] or [self.traced[symbol]]
+
+    def sentences(self) -> list[str]:
+        """What is asked of the sizes, each with an example of what is refused, and where."""
+        found: list[str] = []
+        alike: dict[Rule, list[str]] = {}
+        for symbol, rule in self.rules.items():
+            if not rule.is_free:
+                alike.setdefault(rule, []).append(symbol)
+        for rule, symbols in alike.items():
+            text = f"{listing(symbols)} must {'each ' * (len(symbols) > 1)}be {rule}"
+            refused = self._refused(symbols[0], rule)
+            found.append(text if refused is None else f"{text}: with {symbols[0]} = {refused.sizes[symbols[0]]}, {refused}")
+        for demand in self._coupled:
+            texts = [str(c) for c in demand.conditions if len(c.difference.symbols) > 1]
+            found.append(f"it must be that {listing(texts)} ({demand.place})")
+        for symbol in self.symbols:
+            if symbol not in self.rules:
+                found.append(f"which sizes of {symbol} are accepted has no short description: `--set {symbol}=SIZE` tells for one")
+        return list(dict.fromkeys(found))
+
+    def _refused(self, symbol: str, rule: Rule) -> Refusal | None:
+        """A refused size that shows why: between two accepted ones where there is one, else the largest one below them."""
+        between = next((n for n in range(rule.least + 1, rule.least + rule.period) if n not in rule), None)
+        below = rule.least - 1
+        size = between if between is not None else below
+        return self.refusal({**self.traced, symbol: size}) if size >= 1 else None
+
+
+def _settles(alone: Dim, symbol: str) -> int:
+    """A size from which on the sign of a formula in one symbol, or whether it is 0, depends on the residue of the size alone."""
+    if any(len(atoms) > 1 for atoms in alone.terms) or "max(" in str(alone):
+        return 8 * alone.period + 512
+    period = alone.period
+    first = [alone.at({symbol: n}) for n in range(1, period + 1)]
+    slope = alone.at({symbol: 1 + period}) - first[0]
+    return 1 if not slope else 1 + period * (1 + max(-(-abs(e) // abs(slope)) for e in first))
+
+
+def _reduced(period: int, residues: Sequence[int] | set[int]) -> tuple[int, tuple[int, ...]]:
+    """The shortest period that says the same."""
+    for shorter in (p for p in range(1, period + 1) if period % p == 0):
+        few = {r % shorter for r in residues}
+        if len(few) * (period // shorter) == len(residues):
+            return shorter, tuple(sorted(few))
+    return period, tuple(sorted(residues))

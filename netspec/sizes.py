@@ -1,0 +1,514 @@
+"""Sizes that are left open: a :class:`Dim` is a formula in symbols such as H and W, and computes as a whole number does.
+
+The rules of layers are run with Dims in the place of numbers. A formula is a linear combination of products of *atoms*: symbols,
+quotients that are rounded down, and what is cut off at 0. Nested quotients collapse (``floor((floor(n / a) + b) / c) = floor((n + a b) / (a c))``;
+Graham, Knuth and Patashnik, "Concrete Mathematics", 1994, section 3.2), so that what a chain of strided windows gives stays short.
+
+Each Dim carries its value at the sizes that are being tried. A comparison is decided for all sizes where that can be (every symbol stands
+for a number of at least 1), and at these sizes otherwise; then it becomes a :class:`Condition` of whoever is :func:`listening`. What comes
+of a rule holds wherever its conditions hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from math import gcd, lcm, prod
+from typing import Any
+
+from netspec.shape import Open
+
+
+class NeedsNumber(TypeError):
+    """Something that only a number can do was asked of an open size, as to be the length of a loop."""
+
+    def __init__(self, size: Dim) -> None:
+        super().__init__(f"{size} is no number")
+        self.size = size
+
+
+@dataclass(frozen=True, eq=False)
+class Atom:
+    """What a formula is made of. Atoms with equal keys are equal."""
+
+    key: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Atom) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def parts(self) -> tuple[Dim, ...]:
+        """The formulas inside."""
+        return ()
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        """The value where the symbols have these."""
+        raise NotImplementedError
+
+    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+        """The atom with numbers in the place of some symbols."""
+        raise NotImplementedError
+
+    def affine(self, upper: bool) -> Bound:
+        """A linear function of the symbols that lies nowhere below the atom, or nowhere above it."""
+        raise NotImplementedError
+
+    @cached_property
+    def symbols(self) -> frozenset[str]:
+        return frozenset[str]().union(*(p.symbols for p in self.parts))
+
+    @cached_property
+    def period(self) -> int:
+        """After so much more of a symbol, the atom has grown by the same amount, whatever the size was."""
+        return lcm(*(p.period for p in self.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol(Atom):
+    """An open size; its key is its name."""
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        return sizes[self.key]
+
+    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+        return sizes[self.key] if self.key in sizes else Dim({(self,): 1}, 0, 1)
+
+    def affine(self, upper: bool) -> Bound:
+        return Bound({self.key: Fraction(1)}, Fraction(0))
+
+    @cached_property
+    def symbols(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, eq=False)
+class Quotient(Atom):
+    """``floor(of / by)``"""
+
+    of: Dim
+    by: int
+
+    @property
+    def parts(self) -> tuple[Dim, ...]:
+        return (self.of,)
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        return self.of.at(sizes) // self.by
+
+    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+        return self.of.among(sizes) // self.by
+
+    def affine(self, upper: bool) -> Bound:
+        bound = self.of.affine(upper)
+        return bound.times(Fraction(1, self.by)).plus(Fraction(0 if upper else 1 - self.by, self.by))
+
+    @cached_property
+    def period(self) -> int:
+        return self.by * self.of.period
+
+
+@dataclass(frozen=True, eq=False)
+class Positive(Atom):
+    """``max(of, 0)``"""
+
+    of: Dim
+
+    @property
+    def parts(self) -> tuple[Dim, ...]:
+        return (self.of,)
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        return max(self.of.at(sizes), 0)
+
+    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+        return larger(self.of.among(sizes), 0)
+
+    def affine(self, upper: bool) -> Bound:
+        if not upper:
+            return Bound({}, Fraction(0))
+        bound = self.of.affine(upper)
+        return replace(bound, slopes={s: max(v, Fraction(0)) for s, v in bound.slopes.items()}, constant=max(bound.constant, Fraction(0)))
+
+
+Monomial = tuple[Atom, ...]
+"""Atoms that are multiplied, sorted by their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A linear function of the symbols; one that is not ``bounded`` says nothing."""
+
+    slopes: Mapping[str, Fraction]
+    constant: Fraction
+    bounded: bool = True
+
+    def plus(self, other: Bound | Fraction) -> Bound:
+        if isinstance(other, Fraction):
+            return replace(self, constant=self.constant + other)
+        slopes = dict(self.slopes)
+        for symbol, slope in other.slopes.items():
+            slopes[symbol] = slopes.get(symbol, Fraction(0)) + slope
+        return Bound(slopes, self.constant + other.constant, self.bounded and other.bounded)
+
+    def times(self, factor: Fraction) -> Bound:
+        return Bound({s: slope * factor for s, slope in self.slopes.items()}, self.constant * factor, self.bounded)
+
+    def least(self) -> Fraction | None:
+        """The least value over all sizes of at least 1, or ``None`` where there is none."""
+        if not self.bounded or any(slope < 0 for slope in self.slopes.values()):
+            return None
+        return self.constant + sum(self.slopes.values(), Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison that was decided at the sizes tried: whether ``difference`` is 0, or with ``order`` whether it is at least 0."""
+
+    difference: Dim
+    order: bool
+    outcome: bool
+
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it goes out at these sizes as it did at those that were tried."""
+        found = self.difference.at(sizes)
+        return (found >= 0 if self.order else found == 0) is self.outcome
+
+    def __str__(self) -> str:
+        sign = (">=" if self.outcome else "<") if self.order else ("=" if self.outcome else "!=")
+        left = {m: c for m, c in self.difference.terms.items() if c > 0}
+        right = {m: -c for m, c in self.difference.terms.items() if c < 0}
+        constant = self.difference.constant
+        return f"{_dim(left, max(constant, 0), 0)} {sign} {_dim(right, max(-constant, 0), 0)}"
+
+
+_log: ContextVar[list[Condition] | None] = ContextVar("conditions", default=None)
+
+
+@contextmanager
+def listening() -> Iterator[list[Condition]]:
+    """The conditions of all that is compared meanwhile."""
+    found: list[Condition] = []
+    token = _log.set(found)
+    try:
+        yield found
+    finally:
+        _log.reset(token)
+
+
+class Dim(Open):
+    """A formula: a linear combination of monomials and a constant. ``tried`` is its value at the sizes that are being tried.
+
+    ``==`` and ``hash`` go by the formula alone; whether two sizes agree is asked with :func:`netspec.shape.same`. Raises
+    :class:`NeedsNumber` where only a number will do.
+    """
+
+    __slots__ = ("_hash", "_words", "constant", "terms", "tried")
+    KIND = "an open size"
+
+    def __init__(self, terms: dict[Monomial, int], constant: int, tried: int) -> None:
+        self.terms = terms
+        self.constant = constant
+        self.tried = tried
+        self._hash: int | None = None
+        self._words: str | None = None
+
+    # ---- what it is
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The symbols in it."""
+        return frozenset[str]().union(*(atom.symbols for atoms in self.terms for atom in atoms))
+
+    @property
+    def period(self) -> int:
+        """After so much more of a symbol, a formula without products has grown by the same amount, whatever the size was."""
+        return lcm(*(atom.period for atoms in self.terms for atom in atoms))
+
+    def at(self, sizes: Mapping[str, int]) -> int:
+        """The number where the symbols have these sizes."""
+        return self.constant + sum(c * prod([a.at(sizes) for a in atoms]) for atoms, c in self.terms.items())
+
+    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+        """The formula with numbers in the place of some symbols."""
+        found: Dim | int = self.constant
+        for atoms, coefficient in self.terms.items():
+            found = found + prod((a.among(sizes) for a in atoms), start=coefficient)  # type: ignore[call-overload]
+        return found
+
+    def trying(self, sizes: Mapping[str, int]) -> Dim:
+        """The same formula, for other sizes that are being tried."""
+        return Dim(self.terms, self.constant, self.at(sizes))
+
+    def shown_as(self, words: str) -> Dim:
+        """The same formula, shown otherwise: as it may be written where it is known which sizes are accepted."""
+        twin = Dim(self.terms, self.constant, self.tried)
+        twin._words = words
+        return twin
+
+    def affine(self, upper: bool) -> Bound:
+        """A linear function of the symbols that is nowhere below (``upper``) or nowhere above this formula."""
+        bound = Bound({}, Fraction(self.constant))
+        for atoms, c in self.terms.items():
+            side = upper is (c > 0)
+            if len(atoms) == 1:
+                bound = bound.plus(atoms[0].affine(side).times(Fraction(c)))
+            else:
+                bound = bound.plus(_of_product(atoms, side).times(Fraction(c)))
+        return bound
+
+    def least(self) -> int | None:
+        """A number that it is nowhere below, or ``None``."""
+        found = self.affine(upper=False).least()
+        return None if found is None else -(-found.numerator // found.denominator)
+
+    # ---- arithmetic
+
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, int):
+            return Dim(self.terms, self.constant + other, self.tried + other)
+        if not isinstance(other, Dim):
+            return self._refused(other)
+        terms = dict(self.terms)
+        for atoms, c in other.terms.items():
+            terms[atoms] = terms.get(atoms, 0) + c
+        return _dim(terms, self.constant + other.constant, self.tried + other.tried)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Dim:
+        return Dim({m: -c for m, c in self.terms.items()}, -self.constant, -self.tried)
+
+    def __pos__(self) -> Dim:
+        return self
+
+    def __sub__(self, other: Any) -> Any:
+        return self + -other if isinstance(other, int | Dim) else self._refused(other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, int):
+            return _dim({m: c * other for m, c in self.terms.items()}, self.constant * other, self.tried * other)
+        if not isinstance(other, Dim):
+            return self._refused(other)
+        terms: dict[Monomial, int] = {}
+        for one, c in (*self.terms.items(), ((), self.constant)):
+            for two, d in (*other.terms.items(), ((), other.constant)):
+                atoms = tuple(sorted((*one, *two), key=lambda a: a.key))
+                terms[atoms] = terms.get(atoms, 0) + c * d
+        return _dim(terms, terms.pop(()), self.tried * other.tried)
+
+    __rmul__ = __mul__
+
+    def __pow__(self, exponent: Any) -> Any:
+        if type(exponent) is not int or not 0 <= exponent <= _HIGHEST_POWER:
+            raise NeedsNumber(self)
+        return prod((self,) * exponent)
+
+    def __floordiv__(self, by: Any) -> Any:
+        if isinstance(by, Dim) and by == self:
+            return 1
+        if type(by) is not int:
+            return self._refused(by)
+        if by <= 0:
+            if by == 0:
+                raise ZeroDivisionError
+            return -self // -by
+        if all(c < 0 for c in self.terms.values()):
+            return -((-self + (by - 1)) // by)
+        return _quotient(self, by)
+
+    def __mod__(self, by: Any) -> Any:
+        if type(by) is not int:
+            return self._refused(by)
+        return self - self // by * by
+
+    def __divmod__(self, by: Any) -> Any:
+        return self // by, self % by
+
+    def __truediv__(self, by: Any) -> Any:
+        """The whole quotient, on the condition that nothing is left."""
+        if type(by) is int and not self % by:
+            return self // by
+        return self._refused(by)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self._refused(other)
+
+    __rmod__ = __rtruediv__ = __rpow__ = __rfloordiv__
+
+    def __abs__(self) -> Any:
+        return self if self >= 0 else -self
+
+    def __floor__(self) -> Dim:
+        return self
+
+    def __ceil__(self) -> Dim:
+        return self
+
+    def __round__(self, digits: int | None = None) -> Dim:
+        return self
+
+    def __index__(self) -> int:
+        raise NeedsNumber(self)
+
+    __int__ = __float__ = __index__  # type: ignore[assignment]
+
+    def _refused(self, other: object) -> Any:
+        """What an operator gives for something it cannot compute with."""
+        if isinstance(other, int | float | Dim):
+            raise NeedsNumber(self)
+        return NotImplemented
+
+    # ---- comparison
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and self.constant == other.constant and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash((self.constant, frozenset(self.terms.items())))
+        return self._hash
+
+    def agrees(self, other: object) -> bool:
+        difference = self - other if isinstance(other, int | Dim) else None
+        return difference == 0 if not isinstance(difference, Dim) else _decide(difference, order=False)
+
+    def __ge__(self, other: Any) -> bool:
+        difference = self - other
+        return difference >= 0 if type(difference) is int else _decide(difference, order=True)
+
+    def __gt__(self, other: Any) -> bool:
+        return self >= other + 1
+
+    def __le__(self, other: Any) -> bool:
+        return -self >= -other
+
+    def __lt__(self, other: Any) -> bool:
+        return -self >= 1 - other
+
+    def __bool__(self) -> bool:
+        return not self.agrees(0)
+
+    # ---- words
+
+    def __str__(self) -> str:
+        if self._words is None:
+            from netspec.formulas import written
+
+            self._words = written(self)
+        return self._words
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __format__(self, spec: str) -> str:
+        """As text; ``,`` groups the digits of large numbers, everything else is for numbers alone."""
+        if "," not in spec:
+            return str(self)
+        from netspec.formulas import grouped
+
+        return grouped(str(self))
+
+
+_HIGHEST_POWER = 8
+
+
+def symbol(name: str, tried: int) -> Dim:
+    """An open size of this name."""
+    return Dim({(Symbol(name),): 1}, 0, tried)
+
+
+def larger(one: Dim | int, other: Dim | int) -> Any:
+    """The larger one of two sizes, as a formula where neither is the larger one for all sizes."""
+    difference = one - other
+    if type(difference) is int:
+        return one if difference >= 0 else other
+    if (low := difference.least()) is not None and low >= 0:
+        return one
+    if (low := (-difference).least()) is not None and low >= 0:
+        return other
+    atom = Positive(f"max({_key(difference)},0)", difference)
+    return Dim({(atom,): 1}, 0, max(difference.tried, 0)) + other
+
+
+def at(value: Any, sizes: Mapping[str, int]) -> Any:
+    """A value, with numbers in the place of all formulas in it: in shapes, lists, mappings and recorded calls."""
+    if isinstance(value, Dim):
+        return value.at(sizes)
+    if type(value) is tuple or isinstance(value, list):
+        return type(value)(at(part, sizes) for part in value)
+    if isinstance(value, dict):
+        return {name: at(part, sizes) for name, part in value.items()}
+    return value
+
+
+def _dim(terms: dict[Monomial, int], constant: int, tried: int) -> Any:
+    """The formula, or a plain number where no symbol is left."""
+    left = {m: c for m, c in terms.items() if c}
+    return Dim(left, constant, tried) if left else constant
+
+
+def _key(value: Dim) -> str:
+    """A text by which equal formulas are known."""
+    terms = sorted(("*".join(a.key for a in atoms), c) for atoms, c in value.terms.items())
+    return "".join(f"{c:+}*{atoms}" for atoms, c in terms) + (f"{value.constant:+}" if value.constant else "")
+
+
+def _quotient(value: Dim, by: int) -> Any:
+    """``floor(value / by)`` with everything taken out that can be."""
+    tried = value.tried // by
+    outside = {m: c // by for m, c in value.terms.items()}
+    inside = {m: c % by for m, c in value.terms.items() if c % by}
+    common = gcd(by, *inside.values())
+    by, constant = by // common, value.constant // common
+    whole, constant = divmod(constant, by)
+    if not inside:
+        return _dim(outside, whole, tried)
+    inside = {m: c // common for m, c in inside.items()}
+    rest = Dim(inside, constant, 0)
+    inner = _only(rest)
+    if isinstance(inner, Quotient):
+        found = _dim(outside, whole, 0) + (inner.of + constant * inner.by) // (inner.by * by)
+        return Dim(found.terms, found.constant, tried) if isinstance(found, Dim) else found
+    atom = Quotient(f"({_key(rest)})//{by}", rest, by)
+    outside[(atom,)] = outside.get((atom,), 0) + 1
+    return _dim(outside, whole, tried)
+
+
+def _only(value: Dim) -> Atom | None:
+    """The atom that a formula is, a constant aside."""
+    (atoms, coefficient), *others = value.terms.items()
+    return atoms[0] if not others and coefficient == 1 and len(atoms) == 1 else None
+
+
+def _of_product(atoms: Monomial, upper: bool) -> Bound:
+    """Of a product only this is known: where no factor can be negative, it is at least the product of the least ones."""
+    least = [Dim({(a,): 1}, 0, 0).least() for a in atoms]
+    if upper or any(n is None or n < 0 for n in least):
+        return Bound({}, Fraction(0), bounded=False)
+    return Bound({}, Fraction(prod(n for n in least if n is not None)))
+
+
+def _decide(difference: Dim, order: bool) -> bool:
+    """Whether it is at least 0 (``order``), or 0: for all sizes if that can be told, else at those that are being tried."""
+    low, high = difference.least(), (-difference).least()
+    if order and low is not None and low >= 0:
+        return True
+    if high is not None and high > 0:
+        return False
+    if not order and ((low is not None and low > 0) or difference.constant % gcd(*difference.terms.values())):
+        return False
+    outcome = difference.tried >= 0 if order else difference.tried == 0
+    log = _log.get()
+    if log is not None:
+        log.append(Condition(difference, order, outcome))
+    return outcome

@@ -1,0 +1,85 @@
+"""Layers as a user of PyTorch would write them, from the documented arguments: a witness that knows nothing of netspec's lowering.
+
+Each function has the name of a layer, takes its tensors and then its arguments by name, and asks ``w`` for its weights:
+``w("weight", 8, 3, 5)`` says which shape the function expects of the tensor of that name, which is checked where there is one. A file
+beside this one is found by itself. Layers without such a function are computed by netspec's own lowering.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+Reference = Callable[..., Tensor]
+_REFERENCES: dict[str, Reference] = {}
+
+
+class Disagreement(Exception):
+    """netspec's weights are not those that a user of PyTorch expects."""
+
+
+class Weights(Protocol):
+    """Where a layer's weights come from."""
+
+    def __call__(self, name: str, *shape: int) -> Tensor: ...
+
+
+def reference(function: Reference) -> Reference:
+    """Declare what a layer computes."""
+    _REFERENCES[function.__name__.rstrip("_")] = function
+    return function
+
+
+@cache
+def references() -> Mapping[str, Reference]:
+    """Every reference by the layer's name."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return _REFERENCES
+
+
+class Held:
+    """Weights of a state dict, as doubles or floats. ``used`` collects the keys that were asked for."""
+
+    def __init__(self, state: Mapping[str, Tensor], path: str, used: set[str]) -> None:
+        self.state, self.path, self.used = state, path, used
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        key = f"{self.path}.{name}" if name else self.path
+        if key not in self.state:
+            raise Disagreement(f"there is no {key}")
+        if tuple(self.state[key].shape) != shape:
+            raise Disagreement(f"{key} has shape {tuple(self.state[key].shape)}, and PyTorch's {shape}")
+        self.used.add(key)
+        return self.state[key]
+
+
+class Made:
+    """Weights made where they are asked for, on a device."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        return torch.zeros(shape, device=self.device)
+
+
+def by_rank(x: Tensor, *functions: Any) -> Any:
+    """The function for so many axes in space, of one, two and three."""
+    if not 3 <= x.dim() <= len(functions) + 2:
+        raise ValueError(f"there is no such function for {x.dim() - 2} axes in space")
+    return functions[x.dim() - 3]
+
+
+def spread(value: Any, x: Tensor) -> tuple[int, ...]:
+    """One number for each axis in space."""
+    found = (value,) * (x.dim() - 2) if isinstance(value, int | float) else tuple(value)
+    if len(found) != x.dim() - 2:
+        raise ValueError(f"{len(found)} numbers for {x.dim() - 2} axes")
+    return found

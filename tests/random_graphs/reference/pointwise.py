@@ -1,0 +1,171 @@
+"""Activations, normalisations and merges, and what works on vectors."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.random_graphs.reference import Weights, reference
+
+
+@reference
+def relu(w: Weights, x: Tensor) -> Tensor:
+    return F.relu(x)
+
+
+@reference
+def relu6(w: Weights, x: Tensor) -> Tensor:
+    return F.relu6(x)
+
+
+@reference
+def leaky_relu(w: Weights, x: Tensor, slope: float) -> Tensor:
+    return F.leaky_relu(x, slope)
+
+
+@reference
+def gelu(w: Weights, x: Tensor, approximate: str) -> Tensor:
+    return F.gelu(x, approximate=approximate)
+
+
+@reference
+def silu(w: Weights, x: Tensor) -> Tensor:
+    return F.silu(x)
+
+
+@reference
+def tanh(w: Weights, x: Tensor) -> Tensor:
+    return torch.tanh(x)
+
+
+@reference
+def sigmoid(w: Weights, x: Tensor) -> Tensor:
+    return torch.sigmoid(x)
+
+
+@reference
+def softmax(w: Weights, x: Tensor) -> Tensor:
+    return F.softmax(x, 1)
+
+
+@reference
+def dropout(w: Weights, x: Tensor, rate: float) -> Tensor:
+    return F.dropout(x, rate, training=False)
+
+
+@reference
+def identity(w: Weights, x: Tensor) -> Tensor:
+    return x
+
+
+@reference
+def scale(w: Weights, x: Tensor, factor: float, offset: float) -> Tensor:
+    return x * factor + offset
+
+
+@reference
+def normalize(w: Weights, x: Tensor, mean: Any, std: Any) -> Tensor:
+    if mean == "imagenet":
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    column = (-1, *(1,) * (x.dim() - 2))
+    means, stds = (torch.as_tensor(v, dtype=torch.float32, device=x.device).to(x.dtype) for v in (mean, std))
+    return (x - means.view(column)) / stds.view(column)
+
+
+@reference
+def linear(w: Weights, x: Tensor, features: int, bias: bool) -> Tensor:
+    return F.linear(x, w("weight", features, x.shape[-1]), w("bias", features) if bias else None)
+
+
+@reference
+def flatten(w: Weights, x: Tensor) -> Tensor:
+    return x.flatten(1)
+
+
+@reference
+def bn(w: Weights, x: Tensor, eps: float, momentum: float, affine: bool) -> Tensor:
+    if not 2 <= x.dim() <= 5:
+        raise ValueError("there is no such BatchNorm")
+    c = x.shape[1]
+    learned = (w("weight", c), w("bias", c)) if affine else (None, None)
+    return F.batch_norm(x, w("running_mean", c), w("running_var", c), *learned, False, momentum, eps)
+
+
+@reference
+def group_norm(w: Weights, x: Tensor, groups: int, eps: float, affine: bool) -> Tensor:
+    learned = (w("weight", x.shape[1]), w("bias", x.shape[1])) if affine else (None, None)
+    return F.group_norm(x, groups, *learned, eps)
+
+
+@reference
+def instance_norm(w: Weights, x: Tensor, eps: float, momentum: float, affine: bool, track_running_stats: bool) -> Tensor:
+    if not 3 <= x.dim() <= 5:
+        raise ValueError("there is no such InstanceNorm")
+    c = x.shape[1]
+    kept = (w("running_mean", c), w("running_var", c)) if track_running_stats else (None, None)
+    learned = (w("weight", c), w("bias", c)) if affine else (None, None)
+    return F.instance_norm(x, *kept, *learned, not track_running_stats, momentum, eps)
+
+
+def _axes(over: str | None, x: Tensor) -> tuple[int, ...]:
+    """The axes of the numbers that belong together, without the batch."""
+    axes = tuple(range(1, x.dim()))
+    if over is None and x.dim() > 3:
+        raise ValueError("of a map it has to be said")
+    return {None: axes[-1:], "last": axes[-1:], "channels": axes[:1], "all": axes}[over]
+
+
+@reference
+def layer_norm(w: Weights, x: Tensor, over: str | None, eps: float, affine: bool, bias: bool) -> Tensor:
+    axes = _axes(over, x)
+    shape = tuple(x.shape[a] for a in axes)
+    weight = w("weight", *shape) if affine else None
+    shift = w("bias", *shape) if affine and bias else None
+    if axes != (1,):
+        return F.layer_norm(x, shape, weight, shift, eps)
+    return F.layer_norm(x.movedim(1, -1), shape, weight, shift, eps).movedim(-1, 1)
+
+
+@reference
+def rms_norm(w: Weights, x: Tensor, over: str | None, eps: float, affine: bool) -> Tensor:
+    axes = _axes(over, x)
+    shape = tuple(x.shape[a] for a in axes)
+    weight = w("weight", *shape) if affine else None
+    if axes != (1,):
+        return F.rms_norm(x, shape, weight, eps)
+    return F.rms_norm(x.movedim(1, -1), shape, weight, eps).movedim(-1, 1)
+
+
+@reference
+def l2_norm(w: Weights, x: Tensor, scale: float | None, eps: float) -> Tensor:
+    one = F.normalize(x, dim=1, eps=eps)
+    return one if scale is None else one * w("", x.shape[1]).view(-1, *(1,) * (x.dim() - 2))
+
+
+@reference
+def lrn(w: Weights, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    return F.local_response_norm(x, size, alpha, beta, k)
+
+
+@reference
+def add(w: Weights, *branches: Tensor) -> Tensor:
+    return reduce(torch.add, _two(branches))
+
+
+@reference
+def multiply(w: Weights, *branches: Tensor) -> Tensor:
+    return reduce(torch.mul, _two(branches))
+
+
+@reference
+def concat(w: Weights, *branches: Tensor, axis: int) -> Tensor:
+    return torch.cat(_two(branches), axis + 1)
+
+
+def _two(branches: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A merge of one tensor is PyTorch's `x`, and nothing else of it is."""
+    return branches

@@ -1,0 +1,132 @@
+"""The table of the zoo: every net of ``specs/`` that somebody else has too, and how to make it there.
+
+**To add a net**, add a row to ``PEERS``: the file, the net's name, and a constructor of the other's model. All else has a default. The tests
+(``test_zoo.py``) and the table in the documentation (``python -m tests.zoo.table``) then hold it: parameters, MACs, keys, shapes and types
+of the state dict, outputs for random weights, and where the row asks for it gradients and ONNX.
+
+- A model that gives several tensors (a tuple, a dictionary) needs ``names``: the names of our outputs, in its order, auxiliary ones too.
+- A model with other preprocessing than ImageNet's needs ``prepare``: from raw pixels, 0 to 255, to what it takes.
+- A model of a larger thing, as the trunk and heads of a detector, needs a small ``nn.Module`` around it (``by_hand.py``), whose state dict
+  has the published keys and which gives plain tensors.
+- A net that nobody publishes is written once more in plain PyTorch, in ``by_hand.py``, from the paper.
+
+A net that has no row stands in ``ALONE``, with the reason; a test holds that no net of ``specs/`` is in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from tests.zoo import by_hand
+from tests.zoo.peer import models
+
+_MEAN, _STD = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+def imagenet(image: Tensor) -> Tensor:
+    """As the nets of torchvision were trained."""
+    return (image * (1 / 255) - _MEAN) / _STD
+
+
+def to_one(image: Tensor) -> Tensor:
+    """Pixels from 0 to 1."""
+    return image * (1 / 255)
+
+
+def around_zero(image: Tensor) -> Tensor:
+    """Pixels from -1 to 1."""
+    return image * (1 / 127.5) - 1
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A net of ours, and the same net made by others."""
+
+    spec: str
+    """The file in ``specs/``, without its ending."""
+    net: str
+    make: Callable[[], nn.Module]
+    """The other's model with random weights, in training mode as PyTorch makes it."""
+    size: tuple[int, ...] = (3, 224, 224)
+    """The input that the published figures are for."""
+    prepare: Callable[[Tensor], Tensor] = imagenet
+    names: tuple[str, ...] = ()
+    """Our names for what the model gives, in its order; may be left out for a net of one output."""
+    gradients: bool = False
+    """Whether losses and gradients in training mode are compared too."""
+    onnx: bool = False
+    """Whether the outputs of the ONNX file are compared too."""
+    order: bool = True
+    """Whether the state dicts have the same order as well."""
+    of: str = "torchvision"
+    """Who has the other model."""
+
+    def __str__(self) -> str:
+        return f"{self.spec}:{self.net}"
+
+
+googlenet = partial(models.googlenet, init_weights=False)
+inception_v3 = partial(models.inception_v3, init_weights=False)
+
+PEERS: Final = (
+    Peer("alexnet", "AlexNet", models.alexnet),
+    Peer("alexnet_original", "AlexNet2012", by_hand.alexnet_2012, (3, 227, 227), by_hand.caffe, of="by hand", onnx=True),
+    Peer("alexnet_original", "AlexNetOneTower", partial(by_hand.alexnet_2012, groups=1), (3, 227, 227), by_hand.caffe, of="by hand"),
+    Peer("densenet", "DenseNet121", models.densenet121, gradients=True, onnx=True),
+    Peer("densenet", "DenseNet161", models.densenet161),
+    Peer("densenet", "DenseNet169", models.densenet169),
+    Peer("densenet", "DenseNet201", models.densenet201),
+    Peer("googlenet", "GoogLeNet", googlenet, names=("fc", "aux2", "aux1"), gradients=True, onnx=True),
+    Peer("googlenet", "GoogLeNetInference", partial(googlenet, aux_logits=False)),
+    Peer("inception_v3", "InceptionV3", inception_v3, (3, 299, 299), around_zero, names=("fc", "AuxLogits"), onnx=True),
+    Peer("lenet5", "LeNet5", by_hand.lenet5, (1, 28, 28), to_one, of="by hand"),
+    Peer("mnist_convnet", "MnistConvnet", by_hand.mnist_convnet, (1, 28, 28), to_one, of="by hand"),
+    Peer("cats_dogs", "CatsDogs", by_hand.cats_dogs, (3, 180, 180), to_one, of="by hand"),
+    Peer("mobilenet_v1", "MobileNetV1", by_hand.mobilenet_v1, prepare=around_zero, onnx=True, of="by hand"),
+    Peer("mobilenet_v2", "MobileNetV2", models.mobilenet_v2, onnx=True),
+    Peer("resnet", "ResNet18", models.resnet18, onnx=True),
+    Peer("resnet", "ResNet34", models.resnet34),
+    Peer("resnet", "ResNet50", models.resnet50, gradients=True),
+    Peer("resnet", "ResNet101", models.resnet101),
+    Peer("resnet", "ResNet152", models.resnet152),
+    Peer("resnet", "WideResNet50_2", models.wide_resnet50_2),
+    Peer("resnet", "WideResNet101_2", models.wide_resnet101_2),
+    Peer("resnet", "ResNeXt50_32x4d", models.resnext50_32x4d, onnx=True),
+    Peer("resnet", "ResNeXt101_32x8d", models.resnext101_32x8d),
+    Peer("resnet", "ResNeXt101_64x4d", models.resnext101_64x4d),
+    Peer("squeezenet", "SqueezeNet1_0", models.squeezenet1_0),
+    Peer("squeezenet", "SqueezeNet1_1", models.squeezenet1_1, onnx=True),
+    Peer("vgg", "VGG11", models.vgg11),
+    Peer("vgg", "VGG13", models.vgg13),
+    Peer("vgg", "VGG16", models.vgg16),
+    Peer("vgg", "VGG19", models.vgg19),
+    Peer("vgg", "VGG11BN", models.vgg11_bn),
+    Peer("vgg", "VGG13BN", models.vgg13_bn),
+    Peer("vgg", "VGG16BN", models.vgg16_bn),
+    Peer("vgg", "VGG19BN", models.vgg19_bn),
+    Peer("zfnet", "ZFNet", by_hand.zfnet, prepare=by_hand.caffe, of="by hand"),
+)
+
+SAME: Final = {
+    ("densenet", "DenseNet"): ("densenet", "DenseNet121"),
+    ("resnet", "ResNet"): ("resnet", "ResNet50"),
+    ("resnet50", "ResNet50"): ("resnet", "ResNet50"),
+    ("squeezenet", "SqueezeNet"): ("squeezenet", "SqueezeNet1_0"),
+    ("vgg", "VGG"): ("vgg", "VGG16"),
+    ("vgg16", "VGG16"): ("vgg", "VGG16"),
+}
+"""Nets that are others under another name; the tests hold that they are the same, layer for layer."""
+
+ALONE: Final = {
+    ("mobilenet_v1", "MobileNetV1_75"): "a width of MobileNetV1; the paper's figures stand in its `expect`",
+    ("mobilenet_v1", "MobileNetV1_50"): "a width of MobileNetV1; the paper's figures stand in its `expect`",
+    ("mobilenet_v1", "MobileNetV1_25"): "a width of MobileNetV1; the paper's figures stand in its `expect`",
+    ("vgg16", "VGG16Features"): "a part of VGG16, for any size",
+}
+"""Nets without a peer, each with the reason."""
