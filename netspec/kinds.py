@@ -7,7 +7,7 @@ A declaration annotates its parameters with them: ``stride: Spatial = 1``.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from netspec.shape import Open
 from netspec.values import Percent, Size, Tensor, Word
@@ -134,7 +134,7 @@ class TensorShape(Kind):
         if isinstance(value, tuple):
             if not 1 <= len(value) <= 5:
                 raise ValueError
-            return tuple(v if isinstance(v, Open) else Whole(1).accept(v) for v in value)
+            return tuple(cast("int", v) if isinstance(v, Open) else Whole(1).accept(v) for v in value)
         return (Whole(1).accept(value),)
 
 

@@ -62,7 +62,9 @@ class Parameter:
         return show(Word(self.default) if self.default in self.kind.words else self.default)
 
     def __str__(self) -> str:
-        return self.name if self.required or self.default is None else f"{self.name}={self.shown_default}"
+        if self.required or self.default is None:
+            return self.name if self.positional or not self.required else f"{self.name}=…"
+        return f"{self.name}={self.shown_default}"
 
 
 @dataclass(frozen=True)

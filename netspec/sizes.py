@@ -1,8 +1,9 @@
 """Sizes that are left open: a :class:`Dim` is a formula in symbols such as H and W, and computes as a whole number does.
 
 The rules of layers are run with Dims in the place of numbers. A formula is a linear combination of products of *atoms*: symbols,
-quotients that are rounded down, and what is cut off at 0. Nested quotients collapse (``floor((floor(n / a) + b) / c) = floor((n + a b) / (a c))``;
-Graham, Knuth and Patashnik, "Concrete Mathematics", 1994, section 3.2), so that what a chain of strided windows gives stays short.
+quotients that are rounded down, and what is cut off at 0. Nested quotients collapse: ``floor((floor(n / a) + b) / c)`` is
+``floor((n + a b) / (a c))`` (Graham, Knuth and Patashnik, "Concrete Mathematics", 1994, section 3.2), so that what a chain of strided
+windows gives stays short.
 
 Each Dim carries its value at the sizes that are being tried. A comparison is decided for all sizes where that can be (every symbol stands
 for a number of at least 1), and at these sizes otherwise; then it becomes a :class:`Condition` of whoever is :func:`listening`. What comes
@@ -14,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, lcm, prod
 from typing import Any
 
+from netspec.bounds import least
 from netspec.shape import Open
 
 
@@ -33,9 +34,11 @@ class NeedsNumber(TypeError):
 
 @dataclass(frozen=True, eq=False)
 class Atom:
-    """What a formula is made of. Atoms with equal keys are equal."""
+    """A symbol, ``floor(of / by)``, or without ``by`` ``max(of, 0)``. The key of a symbol is its name; atoms with equal keys are equal."""
 
     key: str
+    of: Dim | None = None
+    by: int | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Atom) and self.key == other.key
@@ -43,128 +46,31 @@ class Atom:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    @property
-    def parts(self) -> tuple[Dim, ...]:
-        """The formulas inside."""
-        return ()
-
     def at(self, sizes: Mapping[str, int]) -> int:
         """The value where the symbols have these."""
-        raise NotImplementedError
+        if self.of is None:
+            return sizes[self.key]
+        return self.of.at(sizes) // self.by if self.by else max(self.of.at(sizes), 0)
 
-    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+    def among(self, sizes: Mapping[str, int]) -> Any:
         """The atom with numbers in the place of some symbols."""
-        raise NotImplementedError
-
-    def affine(self, upper: bool) -> Bound:
-        """A linear function of the symbols that lies nowhere below the atom, or nowhere above it."""
-        raise NotImplementedError
+        if self.of is None:
+            return sizes[self.key] if self.key in sizes else Dim({(self,): 1}, 0, 1)
+        return self.of.among(sizes) // self.by if self.by else larger(self.of.among(sizes), 0)
 
     @cached_property
     def symbols(self) -> frozenset[str]:
-        return frozenset[str]().union(*(p.symbols for p in self.parts))
+        """The symbols in it."""
+        return frozenset({self.key}) if self.of is None else self.of.symbols
 
     @cached_property
     def period(self) -> int:
         """After so much more of a symbol, the atom has grown by the same amount, whatever the size was."""
-        return lcm(*(p.period for p in self.parts))
-
-
-@dataclass(frozen=True, eq=False)
-class Symbol(Atom):
-    """An open size; its key is its name."""
-
-    def at(self, sizes: Mapping[str, int]) -> int:
-        return sizes[self.key]
-
-    def among(self, sizes: Mapping[str, int]) -> Dim | int:
-        return sizes[self.key] if self.key in sizes else Dim({(self,): 1}, 0, 1)
-
-    def affine(self, upper: bool) -> Bound:
-        return Bound({self.key: Fraction(1)}, Fraction(0))
-
-    @cached_property
-    def symbols(self) -> frozenset[str]:
-        return frozenset({self.key})
-
-
-@dataclass(frozen=True, eq=False)
-class Quotient(Atom):
-    """``floor(of / by)``"""
-
-    of: Dim
-    by: int
-
-    @property
-    def parts(self) -> tuple[Dim, ...]:
-        return (self.of,)
-
-    def at(self, sizes: Mapping[str, int]) -> int:
-        return self.of.at(sizes) // self.by
-
-    def among(self, sizes: Mapping[str, int]) -> Dim | int:
-        return self.of.among(sizes) // self.by
-
-    def affine(self, upper: bool) -> Bound:
-        bound = self.of.affine(upper)
-        return bound.times(Fraction(1, self.by)).plus(Fraction(0 if upper else 1 - self.by, self.by))
-
-    @cached_property
-    def period(self) -> int:
-        return self.by * self.of.period
-
-
-@dataclass(frozen=True, eq=False)
-class Positive(Atom):
-    """``max(of, 0)``"""
-
-    of: Dim
-
-    @property
-    def parts(self) -> tuple[Dim, ...]:
-        return (self.of,)
-
-    def at(self, sizes: Mapping[str, int]) -> int:
-        return max(self.of.at(sizes), 0)
-
-    def among(self, sizes: Mapping[str, int]) -> Dim | int:
-        return larger(self.of.among(sizes), 0)
-
-    def affine(self, upper: bool) -> Bound:
-        if not upper:
-            return Bound({}, Fraction(0))
-        bound = self.of.affine(upper)
-        return replace(bound, slopes={s: max(v, Fraction(0)) for s, v in bound.slopes.items()}, constant=max(bound.constant, Fraction(0)))
+        return 1 if self.of is None else self.of.period * (self.by or 1)
 
 
 Monomial = tuple[Atom, ...]
 """Atoms that are multiplied, sorted by their keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A linear function of the symbols; one that is not ``bounded`` says nothing."""
-
-    slopes: Mapping[str, Fraction]
-    constant: Fraction
-    bounded: bool = True
-
-    def plus(self, other: Bound | Fraction) -> Bound:
-        if isinstance(other, Fraction):
-            return replace(self, constant=self.constant + other)
-        slopes = dict(self.slopes)
-        for symbol, slope in other.slopes.items():
-            slopes[symbol] = slopes.get(symbol, Fraction(0)) + slope
-        return Bound(slopes, self.constant + other.constant, self.bounded and other.bounded)
-
-    def times(self, factor: Fraction) -> Bound:
-        return Bound({s: slope * factor for s, slope in self.slopes.items()}, self.constant * factor, self.bounded)
-
-    def least(self) -> Fraction | None:
-        """The least value over all sizes of at least 1, or ``None`` where there is none."""
-        if not self.bounded or any(slope < 0 for slope in self.slopes.values()):
-            return None
-        return self.constant + sum(self.slopes.values(), Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +141,11 @@ class Dim(Open):
         """The number where the symbols have these sizes."""
         return self.constant + sum(c * prod([a.at(sizes) for a in atoms]) for atoms, c in self.terms.items())
 
-    def among(self, sizes: Mapping[str, int]) -> Dim | int:
+    def among(self, sizes: Mapping[str, int]) -> Any:
         """The formula with numbers in the place of some symbols."""
-        found: Dim | int = self.constant
+        found: Any = self.constant
         for atoms, coefficient in self.terms.items():
-            found = found + prod((a.among(sizes) for a in atoms), start=coefficient)  # type: ignore[call-overload]
+            found = found + prod((a.among(sizes) for a in atoms), start=coefficient)
         return found
 
     def trying(self, sizes: Mapping[str, int]) -> Dim:
@@ -251,22 +157,6 @@ class Dim(Open):
         twin = Dim(self.terms, self.constant, self.tried)
         twin._words = words
         return twin
-
-    def affine(self, upper: bool) -> Bound:
-        """A linear function of the symbols that is nowhere below (``upper``) or nowhere above this formula."""
-        bound = Bound({}, Fraction(self.constant))
-        for atoms, c in self.terms.items():
-            side = upper is (c > 0)
-            if len(atoms) == 1:
-                bound = bound.plus(atoms[0].affine(side).times(Fraction(c)))
-            else:
-                bound = bound.plus(_of_product(atoms, side).times(Fraction(c)))
-        return bound
-
-    def least(self) -> int | None:
-        """A number that it is nowhere below, or ``None``."""
-        found = self.affine(upper=False).least()
-        return None if found is None else -(-found.numerator // found.denominator)
 
     # ---- arithmetic
 
@@ -360,7 +250,7 @@ class Dim(Open):
     def __index__(self) -> int:
         raise NeedsNumber(self)
 
-    __int__ = __float__ = __index__  # type: ignore[assignment]
+    __int__ = __float__ = __index__
 
     def _refused(self, other: object) -> Any:
         """What an operator gives for something it cannot compute with."""
@@ -387,13 +277,13 @@ class Dim(Open):
         return difference >= 0 if type(difference) is int else _decide(difference, order=True)
 
     def __gt__(self, other: Any) -> bool:
-        return self >= other + 1
+        return bool(self >= other + 1)
 
     def __le__(self, other: Any) -> bool:
-        return -self >= -other
+        return bool(-self >= -other)
 
     def __lt__(self, other: Any) -> bool:
-        return -self >= 1 - other
+        return bool(-self >= 1 - other)
 
     def __bool__(self) -> bool:
         return not self.agrees(0)
@@ -424,19 +314,19 @@ _HIGHEST_POWER = 8
 
 def symbol(name: str, tried: int) -> Dim:
     """An open size of this name."""
-    return Dim({(Symbol(name),): 1}, 0, tried)
+    return Dim({(Atom(name),): 1}, 0, tried)
 
 
-def larger(one: Dim | int, other: Dim | int) -> Any:
+def larger(one: Any, other: Any) -> Any:
     """The larger one of two sizes, as a formula where neither is the larger one for all sizes."""
     difference = one - other
     if type(difference) is int:
         return one if difference >= 0 else other
-    if (low := difference.least()) is not None and low >= 0:
+    if (low := least(difference)) is not None and low >= 0:
         return one
-    if (low := (-difference).least()) is not None and low >= 0:
+    if (low := least(-difference)) is not None and low >= 0:
         return other
-    atom = Positive(f"max({_key(difference)},0)", difference)
+    atom = Atom(f"max({_key(difference)},0)", difference)
     return Dim({(atom,): 1}, 0, max(difference.tried, 0)) + other
 
 
@@ -476,10 +366,10 @@ def _quotient(value: Dim, by: int) -> Any:
     inside = {m: c // common for m, c in inside.items()}
     rest = Dim(inside, constant, 0)
     inner = _only(rest)
-    if isinstance(inner, Quotient):
+    if inner is not None and inner.of is not None and inner.by is not None:
         found = _dim(outside, whole, 0) + (inner.of + constant * inner.by) // (inner.by * by)
         return Dim(found.terms, found.constant, tried) if isinstance(found, Dim) else found
-    atom = Quotient(f"({_key(rest)})//{by}", rest, by)
+    atom = Atom(f"({_key(rest)})//{by}", rest, by)
     outside[(atom,)] = outside.get((atom,), 0) + 1
     return _dim(outside, whole, tried)
 
@@ -490,17 +380,9 @@ def _only(value: Dim) -> Atom | None:
     return atoms[0] if not others and coefficient == 1 and len(atoms) == 1 else None
 
 
-def _of_product(atoms: Monomial, upper: bool) -> Bound:
-    """Of a product only this is known: where no factor can be negative, it is at least the product of the least ones."""
-    least = [Dim({(a,): 1}, 0, 0).least() for a in atoms]
-    if upper or any(n is None or n < 0 for n in least):
-        return Bound({}, Fraction(0), bounded=False)
-    return Bound({}, Fraction(prod(n for n in least if n is not None)))
-
-
 def _decide(difference: Dim, order: bool) -> bool:
     """Whether it is at least 0 (``order``), or 0: for all sizes if that can be told, else at those that are being tried."""
-    low, high = difference.least(), (-difference).least()
+    low, high = least(difference), least(-difference)
     if order and low is not None and low >= 0:
         return True
     if high is not None and high > 0:

@@ -28,13 +28,15 @@ def join(first: Span, last: Span) -> Span:
 class Source:
     """A named text. ``name`` is what a user is shown: the path as it was given, or ``<command line>``.
 
-    ``folder`` is where the files it uses are looked for; ``identity`` tells whether two names are one file (device and inode).
+    The files it uses are looked for from ``folder``, the way ``way`` down from there; ``identity`` tells whether two names are one
+    file (device and inode).
     """
 
     name: str
     text: str
     folder: str = "."
     identity: tuple[int, int] | None = None
+    way: tuple[str, ...] = ()
 
     @cached_property
     def _line_starts(self) -> list[int]:

@@ -8,15 +8,29 @@ from netspec.graph import Graph, Node, Weight
 from netspec.shape import show
 
 
-def misfits(graph: Graph, tensors: Mapping[str, Any], name: str, bad: tuple[str, ...] = ()) -> WeightsDoNotFit | None:
+def misfits(
+    graph: Graph, tensors: Mapping[str, Any], name: str, bad: tuple[str, ...] = (), *, allow_extra: bool = False
+) -> WeightsDoNotFit | None:
     """What keeps ``tensors`` from being the weights of ``graph``, or ``None``.
 
     Shapes are compared exactly. A batch norm's counter ``num_batches_tracked`` may be missing, as in old checkpoints. ``bad`` are
-    sentences about values, to go into the same answer.
+    sentences about values, to go into the same answer. With ``allow_extra`` there may be more tensors than the net has.
     """
     declared = {key: (weight, node) for key, weight, node in graph.weights()}
+    return compare(declared, tensors, name, bad, allow_extra=allow_extra)
+
+
+def compare(
+    declared: Mapping[str, tuple[Weight, Node]],
+    tensors: Mapping[str, Any],
+    name: str,
+    bad: tuple[str, ...] = (),
+    *,
+    allow_extra: bool = False,
+) -> WeightsDoNotFit | None:
+    """As :func:`misfits`, for weights given by their keys, each with the layer that declares it."""
     missing = tuple((key, str(node.place)) for key, (weight, node) in declared.items() if key not in tensors and not is_counter(weight))
-    unexpected = tuple(key for key in tensors if key not in declared)
+    unexpected = () if allow_extra else tuple(key for key in tensors if key not in declared)
     wrong = tuple(
         found for key, (weight, node) in declared.items() if key in tensors and (found := _compare(key, tensors[key], weight, node))
     )

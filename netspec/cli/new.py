@@ -11,7 +11,7 @@ from netspec import resources
 from netspec.diagnostics import failure, problems
 from netspec.diagnostics.text import closest, escape, plural
 
-EXAMPLE = "Example: netspec new pets.net --from resnet18"
+EXAMPLE = "Example: netspec new pets.net --from resnet50"
 Target = Annotated[Path, typer.Argument(metavar="SPEC", help="The file to write.", show_default=False)]
 From = Annotated[
     str | None, typer.Option("--from", metavar="NAME", help="Which spec of the library to begin with; a list if it is unknown.")

@@ -91,6 +91,7 @@ class MissingArguments(Problem):
     missing: tuple[str, ...]
     signature: str
     is_net: bool = False
+    hint: str | None = None
     code = "N404"
 
     def message(self) -> str:
@@ -99,7 +100,7 @@ class MissingArguments(Problem):
     def help(self) -> str:
         if self.is_net:
             return f"give it a default, as {self.missing[0]} = 10, or set it on the command line: --set {self.missing[0]}=10"
-        return f"write {self.owner}({self.signature})"
+        return self.hint or f"write {self.owner}({self.signature})"
 
 
 @dataclass(frozen=True)

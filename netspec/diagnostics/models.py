@@ -1,5 +1,6 @@
 """N8xx: files of weights and models, and what is fed to a model; N96x: numbers that disagree at export."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,7 +44,7 @@ class UnknownWeightsFormat(Problem):
         return f"{escape(self.path)} is not a file of weights: it looks like {self.seen}"
 
     def notes(self) -> Iterable[str]:
-        yield "read are safetensors, PyTorch's .pth and .pt, and numpy's .npz, told apart by content, not by name"
+        yield "read are safetensors, PyTorch's .pth and .pt, numpy's .npz and Keras' .h5, told apart by content, not by name"
 
     def help(self) -> str:
         return "save the tensors in one of these formats, best safetensors"
@@ -142,6 +143,8 @@ class WeightsDoNotFit(Problem):
     def help(self) -> str:
         if self.bad and not (self.missing or self.unexpected or self.wrong):
             return "train again from an earlier checkpoint: these numbers cannot be used"
+        if any(re.search(r"(kernel|gamma|moving_mean)(:0)?$|(^|[./])vars[./]\d+$", key) for key in self.unexpected):
+            return "these are another framework's names: map=order matches by structure, and `netspec weights` shows how"
         return "use the weights of this very net, or change the net until names and shapes agree"
 
 
@@ -153,16 +156,16 @@ def _counted(count: int, what: str) -> str:
 
 @dataclass(frozen=True)
 class FileTooLarge(Problem):
-    """A file far larger than the net's weights can be."""
+    """A file far larger than the net's weights can be. ``most`` is how many bytes it may have, packed or unpacked."""
 
     path: str
     size: int
-    needed: int
+    most: int
     code = "N807"
     exit = Exit.MODEL_FILE
 
     def message(self) -> str:
-        return f"{escape(self.path)} is {plural(self.size, 'byte')}, and the net's weights are {plural(self.needed, 'byte')}"
+        return f"{escape(self.path)} is {plural(self.size, 'byte')}, and a file for this net has at most {plural(self.most, 'byte')}"
 
     def help(self) -> str:
         return "this is not a file of this net's weights"

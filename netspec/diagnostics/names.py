@@ -89,19 +89,20 @@ class DefinedTwice(Problem):
 
 @dataclass(frozen=True)
 class TakenName(Problem):
-    """A label or a block with a layer's name."""
+    """A label, a block or a net with the name of something else that is a step."""
 
     name: str
     what: str
+    taken: str = "layer"
     code = "N305"
 
     def message(self) -> str:
-        return f"`{self.name}` is a layer, and cannot be the name of a {self.what}"
+        return f"`{self.name}` is a {self.taken}, and cannot be the name of a {self.what}"
 
     def help(self) -> str:
         if self.what == "label":
             return f'write {self.name}1, say; or, where weights are to be found under this very name, "{self.name}": with quotes'
-        return f"write {self.name}_block, say"
+        return f"write {self.name}_{self.what}, say"
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,15 @@ class RecursiveBlock(Problem):
     name: str
     chain: tuple[str, ...]
     what: str = "block"
+    is_alias: bool = False
     code = "N306"
 
     def message(self) -> str:
-        verb = "uses" if self.what == "block" else "is made from"
+        verb = "is made from" if self.is_alias else "uses"
         return f"{self.what} `{self.name}` {verb} itself: {' -> '.join(self.chain)}"
 
     def help(self) -> str:
-        return "write what repeats with repeat or for" if self.what == "block" else "write one of them out, as net Name { … }"
+        return "write one of them out, as net Name { … }" if self.is_alias else "write what repeats with repeat or for"
 
 
 @dataclass(frozen=True)

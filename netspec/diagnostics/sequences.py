@@ -39,8 +39,8 @@ class WindowsDoNotDivide(Problem):
         return f"windows of {show(self.window)} do not divide a map of {show(self.map)} evenly"
 
     def help(self) -> str:
-        more = tuple(-n % w for w, n in zip(self.window, self.map, strict=True))
-        return f"pad the map by {show(more)} before it, to {show(tuple(n + m for n, m in zip(self.map, more, strict=True)))}"
+        below, right = (-n % w for w, n in zip(self.window, self.map, strict=True))
+        return f"write pad([0, {right}, 0, {below}]) before it, for {self.map[0] + below}x{self.map[1] + right}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,5 @@ class MatricesDoNotFit(Problem):
         if len(a) != len(b) or a[:-2] != b[:-2]:
             return "make the axes before the last two alike"
         if (b[-2] if self.transpose else b[-1]) == a[-1]:
-            return "leave transpose out" if self.transpose else "write transpose=true: the last axis of both is then summed over"
-        side = "rows" if not self.transpose else "columns"
-        return f"the {plural(a[-1], 'column')} of the first are summed with the {side} of the second: make those {a[-1]}"
+            return "leave transpose out" if self.transpose else "write transpose=true, for the product with the other turned over"
+        return f"the other needs {a[-1]} {'columns' if self.transpose else 'rows'}, as many as what flows in has columns"

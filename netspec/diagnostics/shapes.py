@@ -148,20 +148,22 @@ class ConcatShapes(Problem):
 
 @dataclass(frozen=True)
 class GroupsDoNotDivide(Problem):
-    """The groups of a convolution do not divide its channels."""
+    """The groups of a convolution or of a norm do not divide its channels. A norm makes no channels of its own."""
 
     groups: int
     inputs: int
-    outputs: int
+    outputs: int | None = None
     code = "N205"
 
     def message(self) -> str:
+        if self.outputs is None:
+            return f"{self.groups} groups do not divide {plural(self.inputs, 'channel')} evenly"
         return f"{self.groups} groups do not divide {self.inputs} input channels and {self.outputs} output channels evenly"
 
     def help(self) -> str:
         from math import gcd
 
-        both = gcd(self.inputs, self.outputs)
+        both = gcd(self.inputs, self.inputs if self.outputs is None else self.outputs)
         fitting = [str(d) for d in range(1, both + 1) if both % d == 0]
         return f"groups may be {listing(fitting, 'or', 10)}"
 

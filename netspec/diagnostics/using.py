@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from netspec.diagnostics.problem import Problem
-from netspec.diagnostics.text import escape, listing
+from netspec.diagnostics.problem import Exit, Problem
+from netspec.diagnostics.text import escape, listing, plural
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,19 @@ class CannotUse(Problem):
 
     def help(self) -> str | None:
         if self.near:
-            return f"there is {listing(self.near)}"
-        return 'a file beside this one is "./name.net", one of the library "netspec:name"'
+            return f"there is {listing([escape(n) for n in self.near])}"
+        return 'write "./name.net" for a file beside this one, and "netspec:name" for one of the library'
+
+
+@dataclass(frozen=True)
+class MayNotUse(CannotUse):
+    """A file that is used and that the system does not let us read."""
+
+    code = "N329"
+    exit = Exit.ENVIRONMENT
+
+    def help(self) -> str:
+        return "check the permissions of the file and of the folders on the way to it"
 
 
 @dataclass(frozen=True)
@@ -93,19 +104,29 @@ class OutsidePart(Problem):
 class NoSuchPartOfNet(Problem):
     """A part that a net does not have."""
 
-    net: str
     part: str
+    within: str
+    """The part of the net up to which there is something, empty for the net itself."""
     known: tuple[str, ...]
     near: str | None
+    steps: int
+    """How many steps that has, 0 for a layer."""
+    numbered: bool = False
+    """Whether a number was asked for."""
     code = "N325"
 
     def message(self) -> str:
-        return f"net `{self.net}` has no part `{escape(self.part)}`"
+        return f"there is no part `{escape(self.part)}`"
 
-    def help(self) -> str | None:
+    def help(self) -> str:
         if self.near:
             return f"did you mean {self.near}?"
-        return f"its labelled parts are {listing(self.known)}" if self.known else "nothing in it is labelled"
+        which = f"`{self.within}`" if self.within else "the net"
+        if not self.steps:
+            return f"{which} is one layer"
+        if self.numbered:
+            return f"{which} has {plural(self.steps, 'step')}, numbered from 0"
+        return f"labelled in {which} are {listing(self.known)}" if self.known else f"nothing in {which} has a label; its steps have numbers"
 
 
 @dataclass(frozen=True)
@@ -115,13 +136,14 @@ class SharedDiffers(Problem):
     path: str
     first: str
     second: str
+    hint: str = "bring the same shape to every use, or write block without shared, for weights of their own"
     code = "N326"
 
     def message(self) -> str:
-        return f"the uses of a shared block have one set of weights, and `{self.path}` would be {self.second} here and {self.first} before"
+        return f"the uses of a shared block have one set of weights, and `{self.path}` would need {self.second} here and {self.first} before"
 
     def help(self) -> str:
-        return "bring the same shape to every use, or write block without shared, for weights of their own"
+        return self.hint
 
 
 @dataclass(frozen=True)
@@ -148,7 +170,7 @@ class NothingInSlice(Problem):
     code = "N328"
 
     def message(self) -> str:
-        return f"`{escape(self.what)}` takes no step: the region has {self.steps}, numbered from 0"
+        return f"`{escape(self.what)}` takes no step: there are {self.steps}, numbered from 0"
 
     def help(self) -> str:
-        return f"write numbers from 0 to {self.steps}, or count from the end with negative ones"
+        return f"write numbers from 0 to {self.steps}, the first of them below the second, or count from the end with negative ones"

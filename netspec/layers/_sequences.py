@@ -18,4 +18,4 @@ def hint(x: Shape) -> str:
     """How to make a sequence of something else."""
     if len(x) == 1:
         return f"make it a sequence of one, with reshape([1, {x[0]}]), or put this before flatten"
-    return f"make each place one of a sequence: reshape([{x[0]}, -1]) -> permute([1, 0])"
+    return "make the places of a map a sequence: flatten(1) -> transpose"

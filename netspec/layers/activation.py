@@ -1,4 +1,4 @@
-"""Activations: each works on every number by itself, `glu` on two halves."""
+"""Activations: each works on every number by itself, the last few on the numbers along an axis together."""
 
 from typing import Annotated
 
@@ -209,3 +209,33 @@ def glu(x: Shape, axis: AnyAxis = 0) -> Facts:
     half = op.Div(sizes(X, place + 1, place + 2), whole((2,)))
     first, second = cut(whole((0,)), half, (place + 1,)), cut(half, whole((END,)), (place + 1,))
     return Facts(output=(*x[:place], x[place] // 2, *x[place + 1 :]), torch=nn.GLU(place + 1), onnx=op.Mul(first, op.Sigmoid(second)))
+
+
+@layer("Softmax", "Softmax2d", "softmaxLayer")
+def softmax(x: Shape, axis: AnyAxis = 0) -> Facts:
+    """`exp(x_c) / sum over an axis of exp(x)`: numbers that sum to one. At the end of a net it is left to the loss while training.
+
+    - `axis`: 0, the channels, if left out; -1, the last, as attention over `T x N` needs it
+    """
+    place = axis_of(axis, x) + 1
+    return Facts(output=x, torch=nn.Softmax(place), onnx=op.Softmax(X, axis=place))
+
+
+@layer("LogSoftmax")
+def log_softmax(x: Shape, axis: AnyAxis = 0) -> Facts:
+    """The logarithm of `softmax`: `x_c - ln(sum over an axis of exp(x))`.
+
+    - `axis`: 0, the channels, if left out; -1 is the last
+    """
+    place = axis_of(axis, x) + 1
+    return Facts(output=x, torch=nn.LogSoftmax(place), onnx=op.LogSoftmax(X, axis=place))
+
+
+@layer("Softmin")
+def softmin(x: Shape, axis: AnyAxis = 0) -> Facts:
+    """`softmax` of `-x`: the smallest number gets the largest share.
+
+    - `axis`: 0, the channels, if left out; -1 is the last
+    """
+    place = axis_of(axis, x) + 1
+    return Facts(output=x, torch=nn.Softmin(place), onnx=op.Softmax(op.Neg(X), axis=place))

@@ -7,6 +7,7 @@ from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.kinds import AnyAxis, Boolean, OneOf
 from netspec.layer import Reject, layer
+from netspec.layers._axes import axis_of
 from netspec.layers._measured import whole
 from netspec.lowering import OnnxCall, OnnxInput, X, const, nn, op
 from netspec.shape import Shape, same, show
@@ -33,8 +34,7 @@ def matmul(x: Shape, other: Shape, transpose: Boolean = False) -> Facts:
             raise Reject(problems.WrongRank("matmul", flowing, "two matrices", hint))
     turned = (*other[:-2], other[-1], other[-2]) if transpose else other
     if len(x) != len(other) or not same((*x[:-2], x[-1]), (*turned[:-2], turned[-2])):
-        said = {0: f"gives {show(x)}", 1: f"gives {show(other)}"}
-        raise Reject(problems.MatricesDoNotFit(x, other, transpose), inputs=said)
+        raise Reject(problems.MatricesDoNotFit(x, other, transpose))
     axes = tuple(range(len(x) - 1))
     second = op.Transpose(_OTHER, perm=(*axes, len(x), len(x) - 1)) if transpose else _OTHER
     return Facts(
@@ -49,32 +49,24 @@ def matmul(x: Shape, other: Shape, transpose: Boolean = False) -> Facts:
 def distance(
     x: Shape, other: Shape, kind: Annotated[str, OneOf(("l1", "l2", "cosine", "manhattan", "squared"))], axis: AnyAxis = 0
 ) -> Facts:
-    """How far what flows in is from another tensor of equal shape, `a` and `b`: the end of Siamese nets, `right -> encoder -> distance(left, l1)`.
+    """How far what flows in, `a`, is from another tensor of equal shape, `b`: `right -> encoder -> distance(left, l1)`.
 
-    Number by number, the shape stays:
+    The shape stays for `l1` and `squared`, which go number by number. The others give one number along an axis, which stays as an axis of
+    1: of two vectors one number.
 
-    - `l1`: `|a - b|`; a linear layer behind it weighs the numbers (Koch et al., "Siamese neural networks for one-shot image recognition", 2015)
-    - `squared`: `(a - b)^2`
-
-    One number along an axis, which stays as an axis of 1, so that vectors give one number:
-
-    - `l2`: Euclidean, `sqrt(sum (a - b)^2)` (Hadsell et al., "Dimensionality reduction by learning an invariant mapping", 2006)
-    - `manhattan`: `sum |a - b|`
-    - `cosine`: `1 - sum a b / (|a| |b|)`, 0 for one direction and 2 for opposite ones; lengths below 1e-8 count as that
-
-    - `kind`: one of these
+    - `kind`: `l1` is `|a - b|`; a linear layer behind it weighs the numbers (Koch et al., "Siamese neural networks for one-shot image
+      recognition", 2015). `squared` is `(a - b)^2`. `l2` is Euclidean, `sqrt(sum (a - b)^2)` (Hadsell et al., "Dimensionality reduction
+      by learning an invariant mapping", 2006). `manhattan` is `sum |a - b|`. `cosine` is `1 - sum a b / (|a| |b|)`: 0 for one direction,
+      2 for opposite ones; lengths below 1e-8 count as that
     - `axis`: the one that is summed over, 0, the channels, if left out; -1 is the features of a sequence
     """
     if not same(x, other):
         raise Reject(problems.MergeShapes("distance", (x, other)), inputs={0: f"gives {show(x)}", 1: f"gives {show(other)}"})
-    rank = len(x)
-    if not -rank <= axis < rank:
-        raise Reject(problems.NoSuchAxis(axis, x), at="axis")
-    axis %= rank
+    place = axis_of(axis, x)
     return Facts(
-        output=x if kind in _BY_NUMBER else (*x[:axis], 1, *x[axis + 1 :]),
-        torch=nn.Distance(kind, axis + 1),
-        onnx=_distance(kind, axis + 1),
+        output=x if kind in _BY_NUMBER else (*x[:place], 1, *x[place + 1 :]),
+        torch=nn.Distance(kind, place + 1),
+        onnx=_distance(kind, place + 1),
     )
 
 

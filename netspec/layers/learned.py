@@ -1,9 +1,10 @@
-"""Layers that are one learned tensor. Its key in the state dict is the layer's own path, as a parameter of the module around it in PyTorch."""
+"""Layers that are one learned tensor, whose key is the layer's own path: in PyTorch, a parameter of the module around it."""
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import AnyAxis, Count, Number
 from netspec.layer import Reject, layer
+from netspec.layers._axes import axis_of
 from netspec.layers._measured import sizes, whole
 from netspec.layers._sequences import sequence_of
 from netspec.lowering import W, X, nn, op
@@ -58,10 +59,7 @@ def layer_scale(x: Shape, init: Number = 1e-6, axis: AnyAxis | None = None) -> F
 
     Weights: the layer itself (C, 1, 1), (N) for a sequence: `"layer_scale": layer_scale` has the key `layer_scale`.
     """
-    rank = len(x)
-    if axis is None:
-        axis = 0 if rank > 2 else -1
-    if not -rank <= axis < rank:
-        raise Reject(problems.NoSuchAxis(axis, x), at="axis")
-    shape = (x[axis], *(1,) * (rank - 1 - axis % rank))
+    usual = 0 if len(x) > 2 else -1
+    place = axis_of(usual if axis is None else axis, x)
+    shape = (x[place], *(1,) * (len(x) - 1 - place))
     return Facts(output=x, weights={"": Weight(shape)}, torch=nn.LayerScale(shape, init), onnx=op.Mul(X, _OWN))

@@ -1,25 +1,28 @@
 """Fully connected layers."""
 
+from typing import Annotated
+
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
-from netspec.kinds import Boolean, Count
+from netspec.kinds import Boolean, Count, OneOf
 from netspec.layer import Reject, layer
 from netspec.lowering import OnnxCall, W, X, nn, op
 from netspec.shape import Shape, elements
 
 
 @layer("Dense", "Linear", "FullyConnected", "fc", "InnerProduct", "LazyLinear", "fullyConnectedLayer")
-def linear(x: Shape, features: Count, bias: Boolean = True) -> Facts:
+def linear(x: Shape, features: Count, bias: Boolean = True, over: Annotated[str, OneOf(("last",))] | None = None) -> Facts:
     """Fully connected layer: `y = W x + b`.
 
     A vector of N becomes a vector of `features`; of `T x N`, a sequence of vectors, each is mapped by the same weights.
 
     - `features`: how many numbers it makes
     - `bias`: whether `b` is added
+    - `over`: `last` maps the last axis of whatever flows in. Of more than two axes it has to be said, as mostly a `flatten` is forgotten
 
     Weights: `weight` (features, N), `bias` (features). MACs: N x features, for each vector.
     """
-    if len(x) > 2:
+    if len(x) > 2 and over is None:
         hint = f"write flatten before it, for {elements(x):,} inputs, or global_avgpool -> flatten, for {x[0]:,}"
         raise Reject(problems.WrongRank("linear", x, "a vector (or a sequence of vectors)", hint))
     weights = {"weight": Weight((features, x[-1]))}

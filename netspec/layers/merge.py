@@ -62,9 +62,11 @@ def multiply(*branches: Shape) -> Facts:
 
 def _stretched(sizes: tuple[int, ...]) -> int | None:
     """The size that they have where those of 1 are stretched, or ``None`` where the others differ."""
-    large = [n for n in sizes if not same(n, 1)]
-    if not all(same(n, large[0]) for n in large):
-        return None
+    large = [n for n in dict.fromkeys(sizes) if n != 1]  # alike as they stand: nothing is asked of a lone open size
+    if len(large) > 1:
+        large = [n for n in large if not same(n, 1)]
+        if not all(same(n, large[0]) for n in large):
+            return None
     return large[0] if large else 1
 
 
@@ -73,7 +75,7 @@ def max_(*branches: Shape) -> Facts:
     """The largest of several tensors of equal shape, number by number, as in maxout (Goodfellow et al., 2013, section 3).
 
     What flows in is one of them: `conv(8, 3) -> max(skip)`. With branches, `max { | conv(8, 1) | conv(8, 1) }`, they alone count; each
-    begins with what flows in, an empty one passes it on. Between parentheses `max` is the largest of numbers: `conv(max(x.channels, 8), 1)`.
+    begins with what flows in, an empty one passes it on. Between parentheses `max` is that of numbers: `conv(max(x.channels, 8), 1)`.
     """
     return _merged("max", branches, nn.Maximum(), op.Max(EACH))
 
@@ -83,7 +85,7 @@ def min_(*branches: Shape) -> Facts:
     """The smallest of several tensors of equal shape, number by number.
 
     What flows in is one of them: `conv(8, 3) -> min(skip)`. With branches, `min { | conv(8, 1) | conv(8, 1) }`, they alone count; each
-    begins with what flows in, an empty one passes it on. Between parentheses `min` is the smallest of numbers: `conv(min(x.channels, 8), 1)`.
+    begins with what flows in, an empty one passes it on. Between parentheses `min` is that of numbers: `conv(min(x.channels, 8), 1)`.
     """
     return _merged("min", branches, nn.Minimum(), op.Min(EACH))
 

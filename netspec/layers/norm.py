@@ -9,7 +9,7 @@ from netspec.kinds import Boolean, Count, OneOf, Positive, Real, Share
 from netspec.layer import Reject, layer
 from netspec.layers._measured import whole
 from netspec.layers._spatial import rank_of
-from netspec.lowering import OnnxExpression, W, X, const, nn, op
+from netspec.lowering import OnnxCall, OnnxExpression, W, X, const, nn, op
 from netspec.shape import Shape, elements, same
 
 
@@ -84,7 +84,7 @@ def instance_norm(
     rank = rank_of(x, "instance_norm")
     if same(elements(x[1:]), 1):
         hint = "leave it out: each number is its own mean"
-        raise Reject(problems.WrongRank("instance_norm", x, "more than one number in each channel", hint))
+        raise Reject(problems.WrongSizes("instance_norm", x, "more than one number in each channel", hint))
     channels = op.Shape(X, start=1, end=2)
     scale, shift = (W("weight"), W("bias")) if affine else (_full(1.0, channels), _full(0.0, channels))
     tracked = op.BatchNormalization(X, scale, shift, W("running_mean"), W("running_var"), epsilon=eps)
@@ -109,9 +109,9 @@ def group_norm(x: Shape, groups: Count, eps: Small = 1e-5, affine: Boolean = Tru
     Weights: `weight`, `bias` (C).
     """
     if not same(x[0] % groups, 0):
-        raise Reject(problems.GroupsDoNotDivide(groups, x[0], x[0]), at="groups")
+        raise Reject(problems.GroupsDoNotDivide(groups, x[0]), at="groups")
     if same(elements(x) // groups, 1):
-        raise Reject(problems.WrongRank("group_norm", x, "more than one number in each group", "take fewer groups"), at="groups")
+        raise Reject(problems.WrongSizes("group_norm", x, "more than one number in each group", "take fewer groups"), at="groups")
     ones, zeros = const((1.0,) * groups), const((0.0,) * groups)
     grouped = op.Reshape(X, whole((0, groups, -1)))
     normal = op.Reshape(op.InstanceNormalization(grouped, ones, zeros, epsilon=eps), op.Shape(X))
@@ -143,10 +143,11 @@ def layer_norm(x: Shape, over: Over | None = None, eps: Small = 1e-5, affine: Bo
     source = _channels_last(X, x) if which == "channels" else X
     scale = W("weight") if affine else _full(1.0, op.Shape(source, start=first))
     normal = op.LayerNormalization(source, scale, *([W("bias")] if "bias" in learned else []), axis=first, epsilon=eps)
-    kind = nn.LayerNormOfChannels if which == "channels" else nn.LayerNorm
-    return Facts(
-        output=x, weights=learned, torch=kind(shape, eps, affine, bias), onnx=_channels_first(normal, x) if which == "channels" else normal
-    )
+    if which == "channels":
+        module, normal = nn.LayerNormOfChannels(x[0], eps, affine, bias), _channels_first(normal, x)
+    else:
+        module = nn.LayerNorm(shape, eps, affine, bias) if affine else nn.PlainLayerNorm(first, eps)
+    return Facts(output=x, weights=learned, torch=module, onnx=normal)
 
 
 @layer("RMSNorm", "RMSNormalization", "rmsnorm")
@@ -164,14 +165,14 @@ def rms_norm(x: Shape, over: Over | None = None, eps: Small = FLOAT32, affine: B
     axes = {"channels": (1,), "last": (-1,), "all": tuple(range(1, len(x) + 1))}[which]
     mean = op.ReduceMean(op.Mul(X, X), whole(axes))
     normal = op.Div(X, op.Sqrt(op.Add(mean, const(eps))))
+    if which == "channels":
+        module = nn.RMSNormOfChannels(x[0], eps, affine)
+    else:
+        module = nn.RMSNorm(shape, eps, affine) if affine else nn.PlainRMSNorm(axes[0], eps)
+    if not affine:
+        return Facts(output=x, torch=module, onnx=normal)
     weight = _column("weight", x) if which == "channels" else W("weight")
-    kind = nn.RMSNormOfChannels if which == "channels" else nn.RMSNorm
-    return Facts(
-        output=x,
-        weights={"weight": Weight(shape)} if affine else {},
-        torch=kind(shape, eps, affine),
-        onnx=op.Mul(normal, weight) if affine else normal,
-    )
+    return Facts(output=x, weights={"weight": Weight(shape)}, torch=module, onnx=op.Mul(normal, weight))
 
 
 @layer("LocalResponseNorm", "LocalResponseNormalization", "local_response_norm", "crossChannelNormalizationLayer")
@@ -262,9 +263,9 @@ def _column(weight: str, x: Shape) -> OnnxExpression:
     return op.Reshape(W(weight), whole((-1, *(1,) * (len(x) - 1))))
 
 
-def _channels_last(expression: OnnxExpression, x: Shape) -> OnnxExpression:
+def _channels_last(expression: OnnxExpression, x: Shape) -> OnnxCall:
     return op.Transpose(expression, perm=(0, *range(2, len(x) + 1), 1))
 
 
-def _channels_first(expression: OnnxExpression, x: Shape) -> OnnxExpression:
+def _channels_first(expression: OnnxExpression, x: Shape) -> OnnxCall:
     return op.Transpose(expression, perm=(0, len(x), *range(1, len(x))))

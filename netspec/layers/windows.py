@@ -10,7 +10,7 @@ from netspec.layer import Reject, layer
 from netspec.layers._measured import END, counted, cut, decimal, size, sizes, whole
 from netspec.layers._spatial import extent, rank_of
 from netspec.lowering import OnnxCall, OnnxExpression, W, X, const, nn, op
-from netspec.shape import Shape, same
+from netspec.shape import Shape, same, show
 
 _FAR = -100.0
 """Added to the score of two places that the shift alone brought into one window, as in the authors' own code."""
@@ -57,8 +57,8 @@ def window_merge(x: Shape, window: Spatial) -> Facts:
 
 @layer("CyclicShift", "Roll", "roll", "cyclic_shift")
 def window_shift(x: Shape, shift: Margin, back: Boolean = False) -> Facts:
-    """Moves a map in a circle, up and to the left: what leaves at one end comes in at the other (Liu et al., Swin, 2021, figure 4), so that the
-    next windows lie across the borders of the last. Any number of axes in space; the channels stay where they are.
+    """Moves a map in a circle, up and to the left: what leaves at one end comes in at the other (Liu et al., Swin, 2021, figure 4).
+    The next windows then lie across the borders of the last. One to three axes in space; the channels stay where they are.
 
     - `shift`: by how many places, one number or one for each axis
     - `back`: move down and to the right instead, which undoes it
@@ -79,7 +79,7 @@ def window_attention(x: Shape, heads: Count, window: Spatial = 7, shift: Margin 
 
     - `heads`: how many; they divide the channels
     - `window`: its height and width
-    - `shift`: by how many places it is moved, half a window in every other block
+    - `shift`: by how many places it is moved, fewer than the window has; half of it in every other block
     - `dropout`: the share of the attention that is set to zero while training
     - `bias`: whether the linear layers have biases
 
@@ -94,13 +94,15 @@ def window_attention(x: Shape, heads: Count, window: Spatial = 7, shift: Margin 
         raise Reject(problems.HeadsDoNotDivide(heads, channels), at="heads")
     padded = ((space[0] + h - 1) // h * h, (space[1] + w - 1) // w * w)
     down, across = _pair(shift, x, "shift")
+    if down >= h or across >= w:
+        raise Reject(problems.BadValue("window_attention", "shift", f"smaller than the window, {h}x{w}", show((down, across))), at="shift")
     moved = (down if h < padded[0] else 0, across if w < padded[1] else 0)
     return Facts(
         output=x,
         weights=_weights(channels, heads, (h, w), bias),
         macs=prod(padded) * (4 * channels**2 + 2 * h * w * channels),
         torch=nn.WindowAttention(channels, heads, (h, w), (down, across), dropout, bias),
-        onnx=_attended(same(tuple(space), padded), moved, (h, w), (channels, heads), bias),
+        onnx=_attended(tuple(space) == padded, moved, (h, w), (channels, heads), bias),
     )
 
 
@@ -129,7 +131,8 @@ def _weights(channels: int, heads: int, window: tuple[int, int], bias: bool) -> 
 
 
 def _attended(fits: bool, shift: tuple[int, int], window: tuple[int, int], widths: tuple[int, int], bias: bool) -> OnnxExpression:
-    """Pad, move, cut, attend, join, move back, cut to size. Sizes are asked for while it runs, so that open ones stay open."""
+    """Pad, move, cut, attend, join, move back, cut to size. Sizes are asked for while it runs, so that open ones stay open; ``fits``
+    says that they need no padding whatever they are."""
     channels, heads = widths
     moved = _rolled(op.Transpose(X if fits else _padded(window), perm=(0, 3, 1, 2)), tuple(-s for s in shift), 2)
     parts = op.Reshape(_linear("qkv", _cut(moved, window), bias), whole((0, 0, 0, 0, 3, heads, -1)))

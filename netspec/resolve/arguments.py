@@ -81,7 +81,7 @@ class Binder:
         bound.surplus = True
 
     def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
-        if not signature.required <= bound.spans.keys():
+        if not signature.required <= bound.spans.keys() and not bound.surplus:
             missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans and p.name not in self.meant)
             if missing and None not in self.meant:
                 self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)

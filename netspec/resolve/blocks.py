@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final
 
-from netspec.diagnostics import Trail, problems
+from netspec.diagnostics import Related, Trail, problems
 from netspec.graph import Pretrained
-from netspec.kinds import Anything, Flow, OneOf, Text
+from netspec.kinds import Anything, OneOf, Text
 from netspec.resolve.arguments import Bound
+from netspec.resolve.declarations import Definition
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame
 from netspec.resolve.replay import Mark, Take, feeding, fill, key_of, repeat, taken
 from netspec.resolve.scope import Namespace, Scope
@@ -16,7 +17,7 @@ from netspec.resolve.uses import User
 from netspec.resolve.walk import Here
 from netspec.shape import show as show_shape
 from netspec.signature import REQUIRED, Parameter, Signature
-from netspec.source import Place, Span
+from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Tensor, show
 
@@ -33,10 +34,10 @@ class BlockUser(User):
     def __init__(self, emitter: Emitter) -> None:
         super().__init__(emitter)
         self.pretrained: list[Pretrained] = []
-        self.shared: set[str] = set()
-        """The names of the shared blocks in use."""
-        self.borrowed: set[int] = set()
-        """Regions that are uses of nets: what is in them and leads nowhere is left out."""
+        self.shared: dict[str, Definition] = {}
+        """The shared blocks in use."""
+        self.borrowed: dict[int, Trail] = {}
+        """Regions that are uses of nets, and where: what is in them and leads nowhere is left out."""
         self.repeats = True
         """Whether equal uses of a block are written out once and repeated."""
         self._takes: dict[Hashable, Take] = {}
@@ -48,11 +49,9 @@ class BlockUser(User):
         number = frame.namespace.count
         bound = self.arguments(block, signature, op, here)
         frame.namespace.number()
-        if bound is None:
+        if bound is None or (block.shared and not self._one_of_its_name(block, inner, op, here)):
             return self.labelled(here, UNKNOWN_TENSOR)
         path = block.name if block.shared else frame.namespace.join(str(number) if here.label is None else here.label)
-        if block.shared:
-            self.shared.add(block.name)
         self.enter(inner, block, path, bound, op, here)
         given = {name: bound.arguments[name] for name in bound.spans if name in {p.name for p in block.parameters}}
         tensor = self._written(block, given, inner, here, op)
@@ -79,6 +78,17 @@ class BlockUser(User):
                 self._takes[key] = take
         return tensor
 
+    def _one_of_its_name(self, block: ast.Block, inner: Frame, op: ast.UseOf, here: Here) -> bool:
+        """Whether no other shared block, of another file, has the path of this one."""
+        first = self.shared.setdefault(block.name, Definition(inner.home, block))
+        if first.item is block:
+            return True
+        places = ((first.source, first.item.name_span), (inner.source, block.name_span))
+        related = tuple(Related(Place(source, span), "a block of this name") for source, span in places)
+        problem = problems.DefinedTwice(block.name, "shared block")
+        self.emitter.collector.add(problem, Place(here.frame.source, op.reference.span), related, here.frame.trail)
+        return False
+
     def arguments(self, item: ast.Block | ast.Net, signature: Signature, op: ast.UseOf, here: Here) -> Bound | None:
         """What a use of a block or net is given; ``None`` after reports."""
         frame = here.frame
@@ -87,11 +97,24 @@ class BlockUser(User):
             self.report(frame, problems.NoBody(item.name), op.body.span)
             bound = None
         if item in frame.blocks:
-            names = [b.name for b in frame.blocks[frame.blocks.index(item) :]]
-            problem = problems.RecursiveBlock(item.name, (*names, item.name), "block" if isinstance(item, ast.Block) else "net")
-            self.report(frame, problem, op.span)
+            self._report_circle(frame.blocks[frame.blocks.index(item) :], op, frame)
+            bound = None
+        if bound is not None and "map" in bound.spans and "weights" not in bound.spans and not _takes(item, "map"):
+            hint = f'write {item.name}(weights="file.pth", map=order), or leave map out'
+            self.report(frame, problems.MissingArguments(item.name, ("weights",), str(signature), hint=hint), bound.spans["map"])
             bound = None
         return bound
+
+    def _report_circle(self, circle: Sequence[ast.Block | ast.Net], op: ast.UseOf, frame: Frame) -> None:
+        """Report blocks or nets that use one another, round about; nets at the use that comes first in the text, whichever is compiled."""
+        names = [item.name for item in circle]
+        if isinstance(circle[0], ast.Block):
+            self.report(frame, problems.RecursiveBlock(names[0], (*names, names[0])), op.span)
+            return
+        uses = [Place(frame.source, op.span), *(trail.place for trail, _ in zip(frame.trail or (), circle[1:], strict=False))]
+        first = min(range(len(uses)), key=lambda i: (uses[i].source.name, uses[i].span))
+        names = names[len(names) - 1 - first :] + names[: len(names) - 1 - first]
+        self.emitter.collector.add(problems.RecursiveBlock(names[0], (*names, names[0]), "net"), uses[first])
 
     def enter(self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here) -> None:
         """Make ``inner`` the frame inside a use: a region, a namespace that nothing outside is seen from, and a scope of its own."""
@@ -104,14 +127,21 @@ class BlockUser(User):
         inner.blocks = (*frame.blocks, item)
         inner.in_loop = False
         inner.text = item.body
-        self.keep_pretrained(path, "", bound, frame, op.span)
+        self.keep_pretrained(path, "", item, bound, frame)
 
-    def keep_pretrained(self, path: str, origin: str, bound: Bound, frame: Frame, span: Span) -> None:
-        """Remember the weights that a use asks for with ``weights=``."""
-        if isinstance(bound.arguments.get("weights"), str) and "weights" in bound.spans:
-            place = Place(frame.source, bound.spans["weights"])
-            file, order = bound.arguments["weights"], bound.arguments.get("map") == "order"
-            self.pretrained.append(Pretrained(path, origin, file, order, place))
+    def keep_pretrained(self, path: str, origin: str, item: ast.Block | ast.Net, bound: Bound, frame: Frame) -> None:
+        """Remember the weights that a use asks for with ``weights=``, where that is no parameter of its own."""
+        if "weights" not in bound.spans or _takes(item, "weights"):
+            return
+        place = Place(frame.source, bound.spans["weights"])
+        asked = Pretrained(path, origin, bound.arguments["weights"], bound.arguments.get("map") == "order" and not _takes(item, "map"), place)
+        known = next((p for p in self.pretrained if p.path == path), None)  # of a shared block, or of one part around another
+        if known is None or path not in self.shared:
+            self.pretrained.append(asked)
+        elif (known.file, known.order) != (asked.file, asked.order):
+            first, second = (f'those of "{p.file}"{" in order" if p.order else ""}' for p in (known, asked))
+            problem = problems.SharedDiffers(path, first, second, "write weights= at one use, for all of them")
+            self.emitter.collector.add(problem, place, (Related(known.place, "the first use"),), frame.trail)
 
 
 def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = False) -> Signature:
@@ -120,12 +150,16 @@ def block_signature(parameters: Sequence[ast.Parameter], all_optional: bool = Fa
     return Signature(1, False, tuple(found))
 
 
-def use_signature(parameters: Sequence[ast.Parameter], tensors: Sequence[str] = (), all_optional: bool = False) -> Signature:
-    """What a use of a block or net takes: its parameters, the inputs of a net beside the first, and where its weights are."""
+def use_signature(parameters: Sequence[ast.Parameter], all_optional: bool = False) -> Signature:
+    """What a use of a block or net takes: its parameters, and where its weights are."""
     own = block_signature(parameters, all_optional).parameters
     names = {p.name for p in own}
-    inputs = (Parameter(name, Flow(), REQUIRED, False) for name in tensors if name not in names)
-    return Signature(1, False, (*own, *inputs, *(p for p in _PRETRAINED if p.name not in names)))
+    return Signature(1, False, (*own, *(p for p in _PRETRAINED if p.name not in names)))
+
+
+def _takes(item: ast.Block | ast.Net, name: str) -> bool:
+    """Whether a block or net has a parameter of this name itself."""
+    return any(p.name == name for p in item.parameters)
 
 
 def _title(name: str, bound: Bound) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from netspec.diagnostics import Related, problems
+from netspec.diagnostics import Related, Trail, problems
 from netspec.diagnostics.collector import Collector
 from netspec.graph import Auxiliary, Node, Output, Region
-from netspec.shape import show
+from netspec.resolve.declarations import Definition
+from netspec.shape import same, show
+from netspec.source import Place
 from netspec.values import show as show_value
 
 
@@ -22,7 +24,7 @@ class Results:
     labels: Mapping[str, int]
 
 
-def left_out(found: Results, regions: Sequence[Region], borrowed: set[int]) -> Results:
+def left_out(found: Results, regions: Sequence[Region], borrowed: Collection[int]) -> Results:
     """Without what a used net computes beyond what is taken of it, as a classifier where only its features are.
 
     ``borrowed`` are the regions that are uses of nets.
@@ -46,7 +48,7 @@ def left_out(found: Results, regions: Sequence[Region], borrowed: set[int]) -> R
     )
 
 
-def _within(regions: Sequence[Region], borrowed: set[int]) -> set[int]:
+def _within(regions: Sequence[Region], borrowed: Collection[int]) -> set[int]:
     """The regions that are used nets, and those inside of them; a region comes after the one around it."""
     found = set(borrowed)
     for number, region in enumerate(regions):
@@ -55,16 +57,33 @@ def _within(regions: Sequence[Region], borrowed: set[int]) -> set[int]:
     return found
 
 
-def report_shared(nodes: Sequence[Node], shared: set[str], collector: Collector) -> None:
-    """Report uses of one shared block that would need other weights than the first, or are frozen where it is not."""
+def report_unused(found: Results, regions: Sequence[Region], uses: Mapping[int, Trail], collector: Collector) -> None:
+    """Report uses of whole nets of which nothing is used; ``uses`` are the regions that are one, each with its place."""
+    used = {n.region for n in found.nodes}
+    for number in range(len(regions) - 1, -1, -1):
+        if number in used:
+            used.add(regions[number].parent)
+    for number, use in uses.items():
+        if number not in used and (regions[number].parent in used or regions[number].parent == 0):
+            name = use.block.partition("(")[0]
+            collector.add(problems.Unused(name, False, (), labelled=False), use.place, (), use.outer)
+
+
+def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapping[str, Definition], collector: Collector) -> None:
+    """Report uses of one shared block that would need other weights than the first, or are frozen where it is not, and others at its path."""
     if not shared:
         return
     first: dict[str, Node] = {}
     for node in nodes:
+        name = node.path.partition(".")[0]
+        if name in shared and not _is_of(name, node, regions):
+            block = shared[name]
+            related = (Related(Place(block.source, block.item.name_span), "the shared block, whose weights are there"),)
+            collector.add(problems.DefinedTwice(name, "path of weights"), node.place, related, node.trail)
+            return
         known = first.setdefault(node.path, node)
-        if known is node or not (difference := _difference(known, node)):
+        if known is node or (problem := _difference(known, node)) is None:
             continue
-        problem = problems.SharedDiffers(node.path, *difference)
         trail = node.trail
         while trail is not None and trail.outer is not None:
             trail = trail.outer
@@ -73,20 +92,37 @@ def report_shared(nodes: Sequence[Node], shared: set[str], collector: Collector)
         return
 
 
-def _difference(first: Node, second: Node) -> tuple[str, str] | None:
-    """What sets two uses of one layer apart, in words; ``None`` where one set of weights serves both."""
+def _is_of(name: str, node: Node, regions: Sequence[Region]) -> bool:
+    """Whether a node is of a use of the shared block of this name."""
+    number = node.region
+    while number >= 0:
+        region = regions[number]
+        if region.kind == "block" and region.path == name and region.title.partition("(")[0] == name:
+            return True
+        number = region.parent
+    return False
+
+
+def _difference(first: Node, second: Node) -> problems.SharedDiffers | None:
+    """What sets two uses of one layer apart; ``None`` where one set of weights serves both."""
     ours, theirs = first.facts.weights, second.facts.weights
+    if first.layer != second.layer:
+        return problems.SharedDiffers(first.path, f"the layer {first.layer}", f"the layer {second.layer}")
     for name in ours:
-        if name not in theirs or theirs[name].shape != ours[name].shape:
-            return f"`{name}` {show(ours[name].shape)}", f"`{name}` {show(theirs[name].shape)}" if name in theirs else "without it"
+        if name not in theirs:
+            return problems.SharedDiffers(first.path, f"a `{name}`", f"no `{name}`")
+        if not same(theirs[name].shape, ours[name].shape):
+            before, here = (f"a `{name}` of {show(w[name].shape)}" for w in (ours, theirs))
+            return problems.SharedDiffers(first.path, before, here)
     if first.facts.torch != second.facts.torch:
-        return _settings(first, second), _settings(second, first)
+        return problems.SharedDiffers(first.path, _settings(first, second), _settings(second, first))
     if first.frozen != second.frozen:
-        return ("frozen", "not frozen") if first.frozen else ("not frozen", "frozen")
+        before, here = ("to be frozen" if n.frozen else "to learn" for n in (first, second))
+        return problems.SharedDiffers(first.path, before, here, "freeze every use of it, or none")
     return None
 
 
 def _settings(node: Node, other: Node) -> str:
     """The arguments in which a node differs from another."""
     differing = [f"{name}={show_value(v)}" for name, v in node.arguments.items() if other.arguments.get(name) != v]
-    return f"{node.layer}({', '.join(differing)})" if differing else node.layer
+    return f"{node.layer}({', '.join(differing)})" if differing else f"the {node.layer} of another size"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Final
 
 from netspec.diagnostics import Related, problems
 from netspec.diagnostics.collector import Collector
@@ -13,6 +14,9 @@ from netspec.limits import NESTING
 from netspec.resolve.library import Library, Opened
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
+
+STEPS: Final = ("input", "output", "auxiliary", "residual", "preprocess", "augment")
+"""The steps that are no layers, and have a meaning of their own."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class Declarations:
         items = [d.item for d in circle if isinstance(d.item, ast.NetAlias)]
         first = min(range(len(items)), key=lambda i: items[i].base_span)
         names = [net.name for net in items[first:] + items[:first]]
-        problem = problems.RecursiveBlock(names[0], (*names, names[0]), "net")
+        problem = problems.RecursiveBlock(names[0], (*names, names[0]), "net", is_alias=True)
         collector.add(problem, Place(circle[first].source, items[first].base_span))
 
 
@@ -169,17 +173,17 @@ def _add_section(section: ast.Section, sections: list[ast.Section], source: Sour
 
 def _check_name(item: ast.Net | ast.NetAlias | ast.Block | ast.Use, places: dict[str, Span], source: Source, collector: Collector) -> bool:
     """Whether a definition's name can be had; a second definition of one name counts for nothing."""
-    what = "block" if isinstance(item, ast.Block) else "name" if isinstance(item, ast.Use) else "net"
+    what = "block" if isinstance(item, ast.Block) else "net"
     place = Place(source, item.name_span)
-    taken = what != "net" and item.name in layers()
-    if taken:
-        collector.add(problems.TakenName(item.name, what), place)
+    taken = "layer" if item.name in layers() else "word of the language" if item.name in STEPS else None
+    if taken is not None:
+        collector.add(problems.TakenName(item.name, what, taken), place)
     if item.name in places:
         collector.add(problems.DefinedTwice(item.name, what), place, (Related(Place(source, places[item.name]), "first here"),))
     places.setdefault(item.name, item.name_span)
     if not isinstance(item, ast.NetAlias | ast.Use):
         _check_parameters(item.parameters, source, collector)
-    return not taken
+    return taken is None
 
 
 def _check_parameters(parameters: tuple[ast.Parameter, ...], source: Source, collector: Collector) -> None:

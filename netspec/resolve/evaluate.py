@@ -37,7 +37,7 @@ class Evaluator:
 
     __slots__ = ("flow", "scope", "words")
 
-    def __init__(self, scope: Scope, flow: Tensor | None = None, words: frozenset[str] | tuple[str, ...] = ()) -> None:
+    def __init__(self, scope: Scope, flow: Tensor | Outside | None = None, words: frozenset[str] | tuple[str, ...] = ()) -> None:
         self.scope = scope
         self.flow = flow
         self.words: frozenset[str] | tuple[str, ...] = words
@@ -83,6 +83,8 @@ class Evaluator:
     def _flow(self, e: ast.Flow, depth: int) -> Any:
         if self.flow is None:
             raise Failure(problems.UnknownName("x", None, "tensor"), e.span)
+        if isinstance(self.flow, Outside):
+            raise Failure(problems.OutsidePart("x", self.flow.part), e.span)
         return self.flow
 
     def _attribute(self, e: ast.Attribute, depth: int) -> Any:
@@ -176,13 +178,13 @@ class Evaluator:
         found = self._axes(e)
         if symbols := tuple(axis for axis in found if isinstance(axis, str)):
             raise Failure(problems.OpenSizeElsewhere(e.text, symbols), e.span)
-        return Size(found)
+        return Size(axis for axis in found if isinstance(axis, int))
 
-    def input_shape(self, e: ast.SymbolicSize) -> Size:
+    def input_shape(self, e: ast.SymbolicSize) -> tuple[Any, ...]:
         """``3xHxW`` as the shape of an input: letters that name no number leave a size open."""
         from netspec.resolve.opening import open_size
 
-        return Size(open_size(axis) if isinstance(axis, str) else axis for axis in self._axes(e))
+        return tuple(open_size(axis) if isinstance(axis, str) else axis for axis in self._axes(e))
 
     def _axes(self, e: ast.SymbolicSize) -> list[int | str]:
         parts: list[str] = e.text.split("x")
@@ -216,7 +218,7 @@ def _parts_of(value: Any) -> dict[str, Any]:
     shape = value.shape
     parts: dict[str, Any] = {"channels": shape[0], "shape": Size(shape)}
     names = {2: ("length",), 3: ("height", "width"), 4: ("depth", "height", "width")}.get(len(shape), ())
-    return parts | dict(zip(names, shape[1:], strict=True))
+    return parts | dict(zip(names, shape[1:], strict=False))  # what is no picture has axes without names
 
 
 def _is_number(value: Any) -> bool:

@@ -32,6 +32,7 @@ _NO_STEPS: Final = {
     "return": "the last tensor is the result: leave return out, or write output(a, b) for several",
     "freeze": "write frozen { … }",
     "resize": "leave it out: training and prediction bring every picture to the size of the input",
+    "separableconv2d": "it is two steps: write depthwise_conv(3, padding=1, bias=false) -> conv(64, 1)",
     "print": "leave it out: `netspec summary` shows every tensor's size",
 }  # fmt: skip
 """Words of other languages and frameworks, and what to do instead."""
@@ -64,11 +65,11 @@ class Expander(PartUser):
             problem = problems.NotAStep("input", "belongs to the net itself", "move it out of the braces, to the beginning of the net")
             self.report(frame, problem, op.span)
             return self.labelled(here, UNKNOWN_TENSOR)
+        if frame.feed is not None:  # whatever its shape was to be
+            return self._fed(frame.feed, op, here)
         bound = self.bind("input", _INPUT, op.arguments, op.span, here)
         if bound is None:
             return self.labelled(here, UNKNOWN_TENSOR)
-        if frame.feed is not None:
-            return self._fed(frame.feed, op, here)
         name = "input" if here.label is None else here.label
         first = next((n for n in self.emitter.nodes if n.role == "input" and n.path == name), None)
         if here.label is None and first is not None:
@@ -155,8 +156,13 @@ class Expander(PartUser):
         return here.flow
 
     def reference(self, op: ast.UseOf, here: Here) -> Tensor | None:
-        route = None if type(op.reference) is ast.Name else self.route(op, here)
-        return self._tensor(op, here) if route is None else self.part(route, op, here)
+        if not self.of_net(op.reference, here.frame):
+            return self._tensor(op, here)
+        route = self.route(op, here)
+        if route is not None:
+            return self.part(route, op, here)
+        here.frame.namespace.number()
+        return self.labelled(here, UNKNOWN_TENSOR)
 
     def _tensor(self, op: ast.UseOf, here: Here) -> Tensor | None:
         frame = here.frame
@@ -195,6 +201,8 @@ class Expander(PartUser):
         if name in layers():
             problem = problems.NotAStep(name, "is a layer, and has no parts", "what a layer takes stands in parentheses")
             self.report(frame, problem, span)
+        elif frame.home.find(name) is not None:
+            self.report(frame, problems.NotAStep(name, "is a block, and only a net has parts", f"use the block as a whole: {name}"), span)
         elif ours is not None:
             self.report(frame, problems.ForeignLayer(name, ours, str(layers()[ours].signature)), span)
         elif (later := planned(last)) is not None:

@@ -38,6 +38,8 @@ class Library:
     """What was read, by key."""
     _known: dict[Hashable, Opened] = field(default_factory=dict)
     _keys: dict[Source, str] = field(default_factory=dict)
+    _sources: dict[str, Source] = field(default_factory=dict)
+    """What each key was found to be, the first time: a file that changes meanwhile is still one file."""
     _chain: list[tuple[Hashable, str, str]] = field(default_factory=list)
     """The files that are being declared: identity, name, and the place that uses the next."""
 
@@ -51,10 +53,12 @@ class Library:
     def open(self, use: ast.Use, using: Source) -> Opened | None:
         """What a file's ``use`` names; ``None`` after a report."""
         place = Place(using, use.path_span)
+        key = self._key(use.path, self._keys.get(using, ""))
         try:
-            source, key = self._read(use.path, using)
+            source = self._read(key, use.path, using)
         except CannotRead as error:
-            self.collector.add(problems.CannotUse(use.path, error.reason, error.near), place)
+            kind = problems.MayNotUse if error.forbidden else problems.CannotUse
+            self.collector.add(kind(use.path, error.reason, error.near), place)
             return None
         identity: Hashable = source.identity or key
         identity_of_user, name, _ = self._chain[-1]
@@ -64,24 +68,31 @@ class Library:
             return None
         if identity not in self._known:
             self._keys[source] = key
-            self.texts[key] = source.text
             file, found = parse(source)
             self.collector.extend(found)
             self._known[identity] = Opened(identity, file)
-        return self._known[identity]
+        opened = self._known[identity]
+        self.texts[key] = opened.file.source.text
+        return opened
 
-    def _read(self, path: str, using: Source) -> tuple[Source, str]:
-        key = self._key(path, self._keys.get(using, ""))
+    def _read(self, key: str, path: str, using: Source) -> Source:
+        if key in self._sources:
+            return self._sources[key]
         if self.given is None:
-            return read_used(path, using, self.max_bytes), key
-        if key not in self.given:
+            source = read_used(path, using, self.max_bytes)
+        elif key in self.given:
+            source = Source(path, self.given[key])
+        else:
             raise CannotRead("it was not kept with the spec")
-        return Source(path, self.given[key]), key
+        self._sources[key] = source
+        return source
 
     def _key(self, path: str, user: str) -> str:
         """The key of a file that the file ``user`` uses."""
         if path.startswith(LIBRARY):
             return path
+        if path.startswith("/"):
+            return os.path.normpath(path)
         if user.startswith(LIBRARY):
             return LIBRARY + os.path.normpath(path).removesuffix(".net")
         return os.path.normpath(f"{user.rpartition('/')[0] or '.'}/{path}")

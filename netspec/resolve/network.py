@@ -10,13 +10,13 @@ from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph, Node, Output
 from netspec.kinds import MAX_WHOLE
-from netspec.resolve.borrowing import Results, left_out, report_shared
+from netspec.resolve.borrowing import Results, left_out, report_shared, report_unused
 from netspec.resolve.declarations import Base, Declarations, Definition
-from netspec.resolve.evaluate import NeedsTrace
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
+from netspec.resolve.evaluate import NeedsTrace
 from netspec.resolve.expand import Expander
 from netspec.resolve.nearby import meant_for_chain
-from netspec.resolve.parts import alias_values
+from netspec.resolve.nets import alias_values
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import as_setting
 from netspec.shape import Open, elements, is_open
@@ -70,7 +70,7 @@ def _written_out(
     emitter = Emitter(collector, max_nodes, trace)
     expander = Expander(emitter)
     namespace = Namespace("")
-    frame = Frame(base.home, Scope(namespace), namespace, emitter.region("net", "", name, None), text=base.net.body)
+    frame = Frame(base.home, Scope(namespace), namespace, emitter.region("net", "", name, None), blocks=(base.net,), text=base.net.body)
     errors = collector.errors
     own_place = Place(declarations.source, declarations.nets[name].name_span)
     try:
@@ -92,7 +92,8 @@ def _written_out(
         return None
     found = left_out(Results(tuple(emitter.nodes), outputs, tuple(expander.auxiliary), emitter.labels), emitter.regions, expander.borrowed)
     _report_unused(found, declarations, collector)
-    report_shared(found.nodes, expander.shared, collector)
+    report_unused(found, emitter.regions, expander.borrowed, collector)
+    report_shared(found.nodes, emitter.regions, expander.shared, collector)
     if collector.errors > errors:
         return None
     _report_channels_last(found.nodes, collector)
@@ -138,7 +139,8 @@ def _report_unknown(parameter: str, place: Place | None, base: Base, collector: 
 def _report_channels_last(nodes: Sequence[Node], collector: Collector) -> None:
     """Warn of an input that looks like a picture with its channels at the end."""
     for node in nodes:
-        if node.role == "input" and len(node.output) == 3 and node.output[2] in (1, 3) and not is_open(node.output) and problems.channels_last(node.output):
+        shape = node.output
+        if node.role == "input" and len(shape) == 3 and shape[2] in (1, 3) and not is_open(shape) and problems.channels_last(shape):
             collector.add(problems.ChannelsLast(node.output), node.place)
 
 

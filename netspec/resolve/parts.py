@@ -1,102 +1,103 @@
-"""Nets, and parts of nets, used as blocks.
+"""Parts of nets used as blocks.
 
-A net takes what flows in in the place of its first input, and leaves its `preprocess` to the net around it. A part is found by writing
-its whole net out, apart and for nothing else, since labels may be computed and widths may depend on what came before; then the step
-that was found is written out here, on what flows in.
+A part is found by writing its whole net out, apart and for nothing else, since labels may be computed and widths may depend on what came
+before; then the step that was found is written out where it is used, on what flows in there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from netspec.diagnostics import Trail, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
-from netspec.resolve.arguments import Binder, Bound, all_words
-from netspec.resolve.blocks import BlockUser, block_signature, use_signature
-from netspec.resolve.declarations import Base, Definition
-from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Feed, Frame, Overflow
-from netspec.resolve.evaluate import Evaluator, Failure, whole
+from netspec.resolve.arguments import Bound
+from netspec.resolve.declarations import STEPS, Definition
+from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
+from netspec.resolve.evaluate import whole
+from netspec.resolve.nets import Given, NetUser
+from netspec.resolve.replay import typed
 from netspec.resolve.scope import MISSING, Labelled, Namespace, Outside, Scope
 from netspec.resolve.walk import Here, Part
 from netspec.source import Place
 from netspec.syntax import ast
-from netspec.values import Tensor
+from netspec.values import Tensor, show
+
+Way = tuple[str | int, ...]
+"""Labels and numbers, one inside the other: ``layer4[0].conv1`` is ``("layer4", 0, "conv1")``."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where a part lies in its net: ``vgg16.features[:17]`` is the net vgg16, the path features, and a slice."""
+    """Where a part lies in its net: ``vgg16.features[:17]`` is the net vgg16, the way to features, and a slice."""
 
     definition: Definition
-    path: str
+    way: Way
     slice: ast.Slice | None
     text: str
 
+    @property
+    def part(self) -> str:
+        """The part as it is written, without its net."""
+        return self.text[len(self.text.split(".", 1)[0].split("[", 1)[0]) :].removeprefix(".")
 
-class PartUser(BlockUser):
-    """Uses nets and parts of nets. ``wanted`` is the path of a part to be found while its net is written out."""
+
+class Search:
+    """Looks for one step of a net while the net is written out: for the first of its way in the net, for the next in what that holds.
+
+    ``inside`` is what the last of them that was found holds, ``None`` where that is a layer.
+    """
+
+    def __init__(self, way: Way, root: Namespace) -> None:
+        self.way = list(way)
+        self.at: Namespace | None = root
+        self.inside: Namespace | None = root
+        self.found: Part | None = None
+        self._entering = False
+
+    def passing(self, step: ast.Step, label: str | None, frame: Frame, has_position: bool) -> None:
+        """A step is about to be written out."""
+        if self._entering:  # nothing was entered since: what was found is a layer
+            self._entering, self.at = False, None
+        if not self.way or frame.namespace is not self.at:
+            return
+        wanted, number = self.way[0], frame.namespace.count
+        if not has_position or (wanted != label if isinstance(wanted, str) else wanted != number):
+            return
+        self.way.pop(0)
+        self._entering, self.inside = True, None
+        if not self.way:
+            path = frame.namespace.join(str(number) if label is None else label)
+            self.found = Part(step.operation, replace(frame, scope=_flat(frame)), path)
+
+    def entered(self, namespace: Namespace) -> None:
+        """A step turned out to hold others."""
+        if self._entering:
+            self._entering, self.at, self.inside = False, namespace, namespace
+            if self.found is not None:
+                self.found.path = namespace.path  # that of a shared block is its own
+
+
+class PartUser(NetUser):
+    """Uses parts of nets. ``search`` is for a part to be found while its net is written out."""
 
     def __init__(self, emitter: Emitter) -> None:
         super().__init__(emitter)
-        self.wanted: str | None = None
-        self.found: Part | None = None
-        self._parts: dict[object, Part | None] = {}
-
-    def definition(self, definition: Definition, op: ast.UseOf, here: Here) -> Tensor | None:
-        inner = here.frame.child(home=definition.home, scope=here.frame.scope)
-        if isinstance(definition.item, ast.Block):
-            return self.block(definition.item, here, op, inner)
-        base = definition.home.base_of(definition, self.emitter.collector)
-        if base is None:
-            here.frame.namespace.number()
-            return self.labelled(here, UNKNOWN_TENSOR)
-        return self._net(base, op, here, inner)
-
-    def _net(self, base: Base, op: ast.UseOf, here: Here, inner: Frame) -> Tensor | None:
-        """A use of a whole net."""
-        frame = here.frame
-        _, *others = _inputs(base.net) or [""]
-        number = frame.namespace.number()
-        bound = self.arguments(base.net, use_signature(base.net.parameters, others, all_optional=True), op, here)
-        values = None if bound is None else self._values(base, bound, inner)
-        if bound is None or values is None:
-            return self.labelled(here, UNKNOWN_TENSOR)
-        path = frame.namespace.join(str(number) if here.label is None else here.label)
-        inner.home = base.home
-        self.enter(inner, base.net, path, bound, op, here)
-        inner.root = inner.region
-        self.borrowed.add(inner.region)
-        inner.feed = feed = Feed(here.flow, {name: bound.arguments[name] for name in others})
-        if not self.parameters(base.net.parameters, values, inner, here.flow):
-            return self.labelled(here, UNKNOWN_TENSOR, inner.namespace)
-        flow = self.body(base.net.body, inner, here.flow) or UNKNOWN_TENSOR
-        if feed.outputs:  # the first; the others are labelled inside
-            flow = Tensor(feed.outputs[0].node, self.emitter.nodes[feed.outputs[0].node].output) if feed.outputs[0].node >= 0 else flow
-        self.emitter.mark(path, flow)
-        return self.labelled(here, flow, inner.namespace)
-
-    def _values(self, base: Base, bound: Bound, frame: Frame) -> dict[str, Any] | None:
-        """Values of a net's parameters: those of the use, then those of the aliases, the nearest first."""
-        given = {p.name: bound.arguments[p.name] for p in base.net.parameters if p.name in bound.spans}
-        return alias_values(base, given, self, frame)
+        self.search: Search | None = None
+        self._searches: dict[Hashable, Search] = {}
 
     def part(self, route: Route, op: ast.UseOf, here: Here) -> Tensor | None:
         """A use of a part of a net."""
         frame = here.frame
-        base = route.definition.home.base_of(route.definition, self.emitter.collector)
-        bound = None if base is None else self.arguments(base.net, use_signature(base.net.parameters, all_optional=True), op, here)
-        inner = frame.child(home=route.definition.home, scope=frame.scope)
-        values = None if base is None or bound is None else self._values(base, bound, inner)
-        found = None if base is None or values is None else self._find(route, base, values, here, op)
-        if base is None or bound is None or found is None:
+        given = self.given(route.definition, op, here, whole=False)
+        search = None if given is None else self._search(route, given, op, here)
+        window = None if search is None else self._window(route, search, op, here)
+        if given is None or search is None or search.found is None or (window is not None and not window):
             frame.namespace.number()
             return self.labelled(here, UNKNOWN_TENSOR)
-        path = frame.namespace.join(str(frame.namespace.count) if here.label is None else here.label)
-        self.keep_pretrained(path, route.path, bound, frame, op.span)
+        found = search.found
         inner = replace(
             found.frame,
             namespace=frame.namespace,
@@ -107,150 +108,218 @@ class PartUser(BlockUser):
             frozen=frame.frozen,
             role=frame.role,
             trail=Trail(route.text, Place(frame.source, op.span), frame.trail),
-            blocks=(*frame.blocks, base.net),
+            blocks=(*frame.blocks, given.base.net),
             depth=frame.depth + 1,
             in_loop=False,
         )
-        part = Part(found.operation, inner, self._window(route, found, frame, op))
-        tensor = self.run(part.operation, Here(inner, here.flow, here.label, None, 0, part))
-        if part.window is not None and part.inside is not None and part.inside.window is None:
-            self.report(frame, problems.CannotSlice(route.text, "it is one layer"), op.reference.span)
-        return self.labelled(here, tensor or UNKNOWN_TENSOR, part.inside)
+        part = Part(found.operation, inner, self._path(found, here), window)
+        self.keep_pretrained(part.path, found.path, given.base.net, given.bound, frame)
+        tensor = self.run(part.operation, Here(inner, here.flow, here.label, None, 0, part)) or UNKNOWN_TENSOR
+        self.emitter.mark(part.path, tensor)
+        return self.labelled(here, tensor, part.inside)
 
-    def _find(self, route: Route, base: Base, values: Mapping[str, Any], here: Here, op: ast.UseOf) -> Part | None:
-        """The step that a route leads to; ``None`` after a report."""
-        key = (base.net, route.path, tuple(values.items()))
-        if key in self._parts:
-            return self._parts[key]
-        apart = type(self)(Emitter(Collector(), self.emitter.max_nodes))
-        apart.wanted, apart.repeats = route.path, False
-        namespace = Namespace("")
-        region = apart.emitter.region("net", "", base.net.name, None)
-        frame = Frame(base.home, Scope(namespace), namespace, region, blocks=(*here.frame.blocks, base.net), text=base.net.body)
+    def _path(self, found: Part, here: Here) -> str:
+        """The path of a part where it is used."""
+        name = _name(found.operation)
+        block = None if name is None else found.frame.home.find(name)
+        if block is not None and isinstance(block.item, ast.Block) and block.item.shared:
+            return block.item.name
+        namespace = here.frame.namespace
+        return namespace.join(str(namespace.count) if here.label is None else here.label)
+
+    def _search(self, route: Route, given: Given, op: ast.UseOf, here: Here) -> Search | None:
+        """The step that a route leads to, found; ``None`` after a report."""
+        way: Way = ()
+        for element in route.way:
+            if isinstance(element, int) and element < 0:  # from the end
+                region = self._searched(way, route, given, op, here)
+                if region is None:
+                    return None
+                element += region.inside.count if region.inside is not None else 0
+            way = (*way, element)
+        search = self._searched(way, route, given, op, here)
+        if search is not None and search.found is None:
+            self.report(here.frame, _no_such_part(route, search), op.reference.span)
+        return search
+
+    def _searched(self, way: Way, route: Route, given: Given, op: ast.UseOf, here: Here) -> Search | None:
+        """Write the net out, apart, and look for a step; ``None`` after a report of what is wrong in the net."""
+        key = (given.base.net, way, tuple((name, typed(value)) for name, value in given.values.items()))
+        if key not in self._searches:
+            apart = type(self)(Emitter(Collector(), self.emitter.max_nodes))
+            apart.repeats, apart._searches, apart._count = False, self._searches, self._count
+            fine = self._write_apart(apart, way, route, given, op, here)
+            self._count = apart._count + len(apart.emitter.nodes)
+            if not fine or apart.search is None:
+                return None
+            self._searches[key] = apart.search
+        return self._searches[key]
+
+    def _write_apart(self, apart: PartUser, way: Way, route: Route, given: Given, op: ast.UseOf, here: Here) -> bool:
+        """Write a net out by a user of its own; whether it could be."""
+        outer, net, namespace = here.frame, given.base.net, Namespace("")
+        apart.search = Search(way, namespace)
+        frame = Frame(
+            given.base.home,
+            Scope(namespace),
+            namespace,
+            apart.emitter.region("net", "", net.name, None),
+            trail=Trail(route.text, Place(outer.source, op.span), outer.trail),
+            blocks=(*outer.blocks, net),
+            depth=outer.depth + 1,
+            text=net.body,
+        )
         try:
-            if apart.parameters(base.net.parameters, values, frame, None):
-                apart.body(base.net.body, frame, None)
+            values = {
+                name: apart.emitter.input(frame, name, None, value.shape, op.span) if isinstance(value, Tensor) and value.shape else value
+                for name, value in given.values.items()
+            }
+            if apart.parameters(net.parameters, values, frame, None):
+                apart.body(net.body, frame, None)
         except Overflow:
-            self.report(here.frame, problems.TooManySteps(self.emitter.max_nodes), op.span)
-            return None
-        if apart.emitter.collector.failed:
-            self.emitter.collector.extend(list(apart.emitter.collector.diagnostics))
-            return None
-        if apart.found is None:
-            known = tuple(apart.emitter.labels)
-            problem = problems.NoSuchPartOfNet(base.net.name, route.path, known, closest(route.path, known))
-            self.report(here.frame, problem, op.reference.span)
-        self._parts[key] = apart.found
-        return apart.found
+            if not apart.emitter.collector.failed:
+                self.report(outer, problems.TooManySteps(self.emitter.max_nodes), op.span)
+                return False
+        for d in apart.emitter.collector.diagnostics:
+            if apart.emitter.collector.failed:
+                self.emitter.collector.add(d.problem, d.place, d.related, d.trail)
+        return not apart.emitter.collector.failed and not apart.holes
 
     def passing(self, step: ast.Step, label: str | None, frame: Frame) -> None:
-        if self.wanted is None or self.found is not None:
-            return
-        if frame.namespace.join(str(frame.namespace.count) if label is None else label) != self.wanted:
-            return
-        if label is not None or self._has_position(step.operation, frame):
-            self.found = Part(step.operation, replace(frame, scope=_flat(frame)))
+        if self.search is not None:
+            self.search.passing(step, label, frame, self._has_position(step.operation, label, frame))
 
-    def _has_position(self, operation: ast.Operation, frame: Frame) -> bool:
-        """Whether a step without a label has a number: layers and uses of blocks and nets do, merges and braces do not."""
+    def _has_position(self, operation: ast.Operation, label: str | None, frame: Frame) -> bool:
+        """Whether a step has a number: layers and uses of blocks and nets do, merges and braces where they have a label."""
         while isinstance(operation, ast.Frozen):
             operation = operation.operation
-        if not isinstance(operation, ast.UseOf) or self._is_tensor(operation, frame):
+        if not isinstance(operation, ast.UseOf):
+            return label is not None
+        if self._is_tensor(operation, frame):
             return False
-        if not isinstance(operation.reference, ast.Name):
+        name = _name(operation)
+        if name is None or (label is not None and name not in STEPS) or (label is not None and name == "residual"):
             return True
-        layer = layers().get(operation.reference.name)
-        return frame.home.find(operation.reference.name) is not None if layer is None else not layer.is_merge
+        layer = layers().get(name)
+        return frame.home.find(name) is not None if layer is None else not layer.is_merge
 
     def inside(self, here: Here) -> Namespace:
         namespace = super().inside(here)
-        self._noticed(namespace)
+        if self.search is not None:
+            self.search.entered(namespace)
         return namespace
-
-    def _noticed(self, namespace: Namespace) -> None:
-        """Keep the namespace inside the part that is looked for: it counts its steps."""
-        if self.found is not None and self.found.inside is None and namespace.path == self.wanted:
-            self.found.inside = namespace
 
     def enter(self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here) -> None:
         super().enter(inner, item, path, bound, op, here)
-        self._noticed(inner.namespace)
+        if self.search is not None:
+            self.search.entered(inner.namespace)
 
-    def _window(self, route: Route, found: Part, frame: Frame, op: ast.UseOf) -> range | None:
-        """The positions that a slice takes; a report and all of them where it takes none."""
-        if route.slice is None:
-            return None
-        if found.inside is None:
-            self.report(frame, problems.CannotSlice(route.text, "it is one layer"), op.reference.span)
-            return None
-        bounds = []
-        for bound in (route.slice.start, route.slice.stop):
-            value = None if bound is None else self.value(bound, frame, None)
+    def _window(self, route: Route, search: Search, op: ast.UseOf, here: Here) -> range | None:
+        """The positions to write out, ``None`` for all of them; none at all after a report."""
+        outer = here.part.window if here.part is not None else None
+        if route.slice is None or search.found is None:
+            return outer
+        if why := _no_row(search):
+            self.report(here.frame, problems.CannotSlice(route.text, why), op.reference.span)
+            return range(0)
+        assert search.inside is not None
+        taken = self._cut(route.slice, search.inside.count, here)
+        if taken is None:
+            return range(0)
+        for there in (search.inside.window, outer):
+            taken = taken if there is None else range(max(taken.start, there.start), min(taken.stop, there.stop))
+        if not taken:
+            self.report(here.frame, problems.NothingInSlice(route.text, search.inside.count), op.reference.span)
+        return taken
+
+    def _cut(self, cut: ast.Slice, count: int, here: Here) -> range | None:
+        """What a slice takes of so many steps; ``None`` after a report."""
+        bounds: list[int | None] = []
+        for e in (cut.start, cut.stop):
+            value = None if e is None else self.value(e, here.frame, here.flow)
             if value is UNKNOWN_TENSOR:
                 return None
-            if value is not None and whole(value) is None:
-                self.report(frame, problems.BadIndex(str(value), found.inside.count), op.reference.span)
+            if e is not None and whole(value) is None:
+                self.report(here.frame, problems.BadValue("slice", "each position", "a whole number", show(value)), e.span)
                 return None
-            bounds.append(None if value is None else whole(value))
-        window = range(found.inside.count)[slice(*bounds)]
-        if not window:
-            self.report(frame, problems.NothingInSlice(route.text, found.inside.count), op.reference.span)
-            return None
-        return window
+            bounds.append(whole(value))
+        return range(count)[slice(*bounds)]
 
     def route(self, op: ast.UseOf, here: Here) -> Route | None:
-        """The part of a net that a reference names; ``None`` where it names none."""
+        """The part of a net that a reference names; ``None`` after a report."""
+        frame = here.frame
+        text = frame.source.text[op.reference.span.start : op.reference.span.end]
         reference: ast.Expression = op.reference
-        text = here.frame.source.text[op.reference.span.start : op.reference.span.end]
         cut = None
         if isinstance(reference, ast.Index) and isinstance(reference.index, ast.Slice):
             cut, reference = reference.index, reference.value
-        parts: list[str] = []
+        way: list[str | int] = []
         while isinstance(reference, ast.Attribute | ast.Index):
-            if isinstance(reference, ast.Attribute):
-                parts.append(reference.name)
-            elif isinstance(reference.index, ast.Slice) or (number := self._number(reference.index, here)) is None:
+            element = reference.name if isinstance(reference, ast.Attribute) else self._number(reference.index, text, here)
+            if element is None:
                 return None
-            else:
-                parts.append(str(number))
+            way.insert(0, element)
             reference = reference.value
-        if not isinstance(reference, ast.Name) or not parts or here.frame.scope.lookup(reference.name) is not MISSING:
+        assert isinstance(reference, ast.Name)
+        definition = frame.home.find(reference.name)
+        assert definition is not None
+        if not way:
+            self.report(frame, problems.CannotSlice(text, "it is a whole net"), op.reference.span)
             return None
-        definition = here.frame.home.find(reference.name)
-        if definition is None or isinstance(definition.item, ast.Block):
+        return Route(definition, tuple(way), cut, text)
+
+    def _number(self, e: ast.Expression | ast.Slice, text: str, here: Here) -> int | None:
+        """The number of a step; ``None`` after a report."""
+        if isinstance(e, ast.Slice):
+            self.report(here.frame, problems.CannotSlice(text, "it goes on behind a slice"), e.span)
             return None
-        return Route(definition, ".".join(reversed(parts)), cut, text)
-
-    def _number(self, e: ast.Expression, here: Here) -> int | None:
-        try:
-            return whole(Evaluator(here.frame.scope, here.flow).value(e))
-        except Failure:
+        value = self.value(e, here.frame, here.flow)
+        if value is UNKNOWN_TENSOR:
             return None
+        if (number := whole(value)) is None:
+            self.report(here.frame, problems.BadValue(text, "each number", "a whole number", show(value)), e.span)
+        return number
+
+    def of_net(self, reference: ast.Reference, frame: Frame) -> bool:
+        """Whether a dotted name begins with the name of a net."""
+        root: ast.Expression = reference
+        while isinstance(root, ast.Attribute | ast.Index):
+            root = root.value
+        if root is reference or not isinstance(root, ast.Name) or frame.scope.lookup(root.name) is not MISSING:
+            return False
+        definition = frame.home.find(root.name)
+        return definition is not None and not isinstance(definition.item, ast.Block)
 
 
-def alias_values(base: Base, given: Mapping[str, Any], user: BlockUser, frame: Frame) -> dict[str, Any] | None:
-    """Values of a net's parameters: those given, then those of the aliases on the way to it, the nearest first."""
-    values = dict(given)
-    for definition in base.aliases:
-        alias = definition.item
-        assert isinstance(alias, ast.NetAlias)
-        binder = Binder(alias.base, Evaluator(Scope(Namespace(""))), user.reporter(replace(frame, home=definition.home)))
-        binder.passed_on = all_words()
-        bound = binder.bind(block_signature(base.net.parameters, all_optional=True), alias.arguments, alias.span)
-        if bound is None:
-            return None
-        for parameter in bound.spans:
-            values.setdefault(parameter, bound.arguments[parameter])
-    return values
+def _no_such_part(route: Route, search: Search) -> problems.NoSuchPartOfNet:
+    """What to say of a way that leads nowhere: how far it leads, and what there is."""
+    missing = len(search.way)
+    before, wanted = route.way[: len(route.way) - missing], search.way[0]
+    within = "".join(f"[{e}]" if isinstance(e, int) else f".{e}" for e in before).removeprefix(".")
+    labels = () if search.inside is None else tuple(name for name in search.inside.labels if name != wanted)
+    steps = 0 if search.inside is None else search.inside.count
+    near = closest(wanted, labels) if isinstance(wanted, str) else None
+    if near is not None:
+        near = route.text[: len(route.text) - len(route.part)] + (f"{within}.{near}" if within else near)
+    return problems.NoSuchPartOfNet(route.text, within, labels, near, steps, isinstance(wanted, int))
 
 
-def _inputs(net: ast.Net) -> list[str]:
-    """The labels of a net's inputs, in the order of the text."""
-    steps = (step for chain in net.body.statements if isinstance(chain, ast.Chain) for step in chain.steps)
-    uses = ((s.label, s.operation.reference) for s in steps if isinstance(s.operation, ast.UseOf))
-    return [
-        str(label.parts[0]) if label is not None else "input" for label, name in uses if isinstance(name, ast.Name) and name.name == "input"
-    ]
+def _no_row(search: Search) -> str | None:
+    """Why what was found is not a row of steps, if that is so."""
+    if search.inside is None:
+        return "it is one layer"
+    layer = layers().get(name) if search.found is not None and (name := _name(search.found.operation)) else None
+    if (layer is not None and layer.is_merge) or name == "residual":
+        return "it is a merge, and its branches do not stand one behind the other"
+    return None
+
+
+def _name(operation: ast.Operation) -> str | None:
+    """The plain name of what a step uses."""
+    while isinstance(operation, ast.Frozen):
+        operation = operation.operation
+    plain = isinstance(operation, ast.UseOf) and isinstance(operation.reference, ast.Name)
+    return operation.reference.name if plain else None  # type: ignore[union-attr]
 
 
 def _flat(frame: Frame) -> Scope:

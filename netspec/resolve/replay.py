@@ -55,7 +55,7 @@ def key_of(block: ast.Block, given: Mapping[str, Any], flow: Tensor | None, fram
     if any(t.shape is None or t.node < 0 for t in fed):
         return None
     pattern = tuple(next(i for i, other in enumerate(fed) if other.node == t.node) for t in fed)
-    values = tuple((name, _typed(v)) for name, v in given.items() if not isinstance(v, Tensor))
+    values = tuple((name, typed(v)) for name, v in given.items() if not isinstance(v, Tensor))
     tensors = tuple(name for name, v in given.items() if isinstance(v, Tensor))
     return (id(block), values, tensors, tuple(t.shape for t in fed), pattern, flow is None, frame.frozen, frame.role)
 
@@ -65,9 +65,9 @@ def feeding(given: Mapping[str, Any], flow: Tensor | None) -> tuple[Tensor, ...]
     return (*(() if flow is None else (flow,)), *(v for v in given.values() if isinstance(v, Tensor)))
 
 
-def _typed(value: Any) -> Hashable:
+def typed(value: Any) -> Hashable:
     """A value with its type: 1, 1.0 and true are three things."""
-    return (tuple, tuple(map(_typed, value))) if type(value) is tuple else (type(value), value)
+    return (tuple, tuple(map(typed, value))) if type(value) is tuple else (type(value), value)
 
 
 def taken(emitter: Emitter, mark: Mark, inner: Frame, fed: tuple[Tensor, ...], result: Tensor) -> Take | None:

@@ -61,8 +61,10 @@ class User(Walker):
         layer = layers().get(name or "")
         if ((layer is not None and layer.is_merge) or name == "residual") and step.label is None:
             why = f"`{name}`, a merge without a label, is among its steps and has no position of its own"
-            self.report(frame, problems.CannotSlice(frame.namespace.path, why), step.span)
-            return False
+            what = frame.trail.block if frame.trail is not None else frame.namespace.path
+            self.report(frame, problems.CannotSlice(what, why), step.span)
+            frame.namespace.window = None
+            return True
         if step.label is None and (type(operation) is not ast.UseOf or self._is_tensor(operation, frame)):
             return True
         if frame.namespace.count in window:

@@ -14,7 +14,7 @@ from netspec.limits import NAME_LENGTH, NESTING
 from netspec.resolve.arguments import Report, all_words
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import Evaluator, Failure, whole
-from netspec.resolve.scope import Namespace
+from netspec.resolve.scope import Namespace, Outside
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import UNKNOWN, Tensor, kind, show
@@ -37,10 +37,14 @@ class Here:
 
 @dataclass(slots=True)
 class Part:
-    """A part of a net: the step that makes it and where that stands; then, once it is used, what is labelled inside."""
+    """A part of a net: the step that makes it, where that stands, and its path there.
+
+    Where it is used, ``window`` are the positions that a slice takes of it; then ``inside`` is where its labels are.
+    """
 
     operation: ast.Operation
     frame: Frame
+    path: str
     window: range | None = None
     inside: Namespace | None = None
 
@@ -92,6 +96,8 @@ class Walker(ABC):
     def _step(self, step: ast.Step, frame: Frame, flow: Tensor | None, position: int) -> Tensor | None:
         label = self._label(step.label, frame, flow) if step.label else None
         if frame.namespace.window is not None and not self.within(step, frame):
+            if label is not None:
+                _hide(label, frame)
             return flow
         self.passing(step, label, frame)
         return self.run(step.operation, Here(frame, flow, label, step.label.span if step.label else None, position))
@@ -119,8 +125,11 @@ class Walker(ABC):
     def place(self, here: Here) -> Frame:
         """The frame inside a labelled step: a namespace and a region of its own."""
         namespace = self.inside(here)
-        title = namespace.path.rpartition(".")[2]
-        return here.frame.child(namespace=namespace, region=self.emitter.region("region", namespace.path, title, here.frame))
+        if here.part is not None and here.frame.trail is not None:
+            region = self.emitter.region("block", namespace.path, here.frame.trail.block, here.frame)
+        else:
+            region = self.emitter.region("region", namespace.path, namespace.path.rpartition(".")[2], here.frame)
+        return here.frame.child(namespace=namespace, region=region)
 
     def inside(self, here: Here) -> Namespace:
         """The namespace inside a step that has a position: under its label, else its number."""
@@ -143,7 +152,7 @@ class Walker(ABC):
     def _if(self, operation: ast.If, frame: Frame, flow: Tensor | None) -> Tensor | None:
         chosen: ast.Body | ast.If | None = operation
         while isinstance(chosen, ast.If):
-            evaluator = Evaluator(frame.scope, flow)
+            evaluator = Evaluator(frame.scope, _seen(frame, flow))
             try:
                 condition = evaluator.truth(evaluator.value(chosen.condition), chosen.condition.span)
                 self.emitter.asked(frame, chosen.condition.span)
@@ -184,7 +193,7 @@ class Walker(ABC):
             made = len(self.emitter.nodes) - before
             if turn == 0 and before + made * count > self.emitter.max_nodes:
                 raise Overflow(before + made * count, operation.span, frame.source)
-            if made == 0:
+            if made == 0 and frame.namespace.window is None:
                 break  # nothing was made, so nothing will be
         return flow
 
@@ -200,7 +209,7 @@ class Walker(ABC):
     def value(self, e: ast.Expression, frame: Frame, flow: Tensor | None, words: bool = False) -> Any:
         """The value of an expression, or ``UNKNOWN_TENSOR`` after a report."""
         try:
-            found = Evaluator(frame.scope, flow, all_words() if words else ()).value(e)
+            found = Evaluator(frame.scope, _seen(frame, flow), all_words() if words else ()).value(e)
         except Failure as failure:
             self._failed(failure, frame)
             return UNKNOWN_TENSOR
@@ -234,6 +243,22 @@ class Walker(ABC):
         frame.namespace.unsure |= len(label.parts) > 1
         self.report(frame, problems.BadLabel(text[:80], _why_no_name(text)), label.span)
         return None
+
+
+def _seen(frame: Frame, flow: Tensor | None) -> Tensor | Outside | None:
+    """What ``x`` stands for: before the first step of a slice, for a tensor that is not there."""
+    window = frame.namespace.window
+    if window is None or frame.namespace.count >= window.start or frame.trail is None:
+        return flow
+    return Outside(frame.trail.block)
+
+
+def _hide(label: str, frame: Frame) -> None:
+    """Make the label of a step that a slice leaves out one of what lies outside, everywhere in the region."""
+    scope = frame.scope
+    while scope.outer is not None and scope.outer.namespace is frame.namespace:
+        scope = scope.outer
+    scope.variables[label] = Outside(frame.trail.block if frame.trail is not None else frame.namespace.path)
 
 
 def _why_no_name(text: str) -> str:

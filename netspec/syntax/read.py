@@ -8,7 +8,7 @@ import re
 import stat
 import sys
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from netspec.diagnostics import failure, problems
 from netspec.diagnostics.text import closest
@@ -37,7 +37,11 @@ def read_source(path: str | Path, max_bytes: int = MAX_BYTES) -> Source:
         data, identity = _read_file(Path(path), max_bytes)
     if len(data) > max_bytes:
         raise failure(problems.SpecTooLarge(name, len(data), max_bytes))
-    return Source(name, _decode(name, data), "." if identity is None else str(Path(path).parent), identity)
+    try:
+        text = _decode(data)
+    except _NoText as error:
+        raise failure(problems.NotUtf8(name, error.byte, error.guess)) from None
+    return Source(name, text, "." if identity is None else str(Path(path).parent), identity)
 
 
 def _read_file(path: Path, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
@@ -61,47 +65,69 @@ def _read_file(path: Path, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
 def read_used(path: str, using: Source, max_bytes: int = MAX_BYTES) -> Source:
     """The file that ``use … from "path"`` means in a source: ``netspec:name`` of the library, else one relative to the source's folder.
 
-    On the way to it no symbolic link is followed, so that what is opened is what the path says, even if folders are exchanged meanwhile.
-    Raises :class:`CannotRead` with a reason where there is none.
+    On the way to it, from the folder of the spec itself or that of the library, no symbolic link is followed, so that what is opened is
+    what the path says, even if folders are exchanged meanwhile. Raises :class:`CannotRead` with a reason where there is none.
     """
-    if path.startswith(LIBRARY) and not _LIBRARY_NAME.fullmatch(path.removeprefix(LIBRARY)):
-        raise CannotRead("names of the library have letters, digits and underscores")
     base, parts, name = _route(path, using)
-    descriptor = _open_without_links(base, parts)
     try:
-        information = os.fstat(descriptor)
-        if not stat.S_ISREG(information.st_mode):
-            raise CannotRead("it is a folder" if stat.S_ISDIR(information.st_mode) else "it is a device or a pipe")
-        if information.st_size > max_bytes:
-            raise CannotRead(f"it has {information.st_size:,} bytes, and a spec has at most {max_bytes:,}")
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise CannotRead(os.strerror(error.errno or 0)) from None
-    finally:
+        descriptor = _open_without_links(base, parts)
+    except CannotRead as error:
+        if path.startswith(LIBRARY):
+            error.near = tuple(LIBRARY + n.removesuffix(".net") for n in error.near)
+        raise
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-    return Source(name, _decode(name, data), str(Path(base, *parts[:-1])), (information.st_dev, information.st_ino))
+        raise CannotRead("it is a folder")
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            data, identity = _read_open(file, max_bytes)
+            text = _decode(data)
+        except OSError as error:
+            raise CannotRead(os.strerror(error.errno or 0)) from None
+        except _NoText as error:
+            guess = f", and looks like {error.guess}" if error.guess else ""
+            raise CannotRead(f"it is not UTF-8 at byte {error.byte:,}{guess}") from None
+    return Source(name, text, base, identity, parts[:-1])
+
+
+def _read_open(file: BinaryIO, max_bytes: int) -> tuple[bytes, tuple[int, int]]:
+    """The bytes of an open file, and which file it is."""
+    information = os.fstat(file.fileno())
+    if not stat.S_ISREG(information.st_mode):
+        raise CannotRead("it is a device or a pipe")
+    data = file.read(max_bytes + 1)
+    if (size := max(len(data), information.st_size)) > max_bytes:
+        raise CannotRead(f"it has {size:,} bytes, and a spec has at most {max_bytes:,}")
+    return data, (information.st_dev, information.st_ino)
 
 
 class CannotRead(Exception):
-    """A used file cannot be read: the reason, and files of the library or the folder with names like it."""
+    """A used file cannot be read: the reason, and files of the library or the folder with names like it.
 
-    def __init__(self, reason: str, near: tuple[str, ...] = ()) -> None:
+    With ``forbidden``, the system does not let us read it.
+    """
+
+    def __init__(self, reason: str, near: tuple[str, ...] = (), forbidden: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.near = near
+        self.forbidden = forbidden
 
 
 def _route(path: str, using: Source) -> tuple[str, tuple[str, ...], str]:
     """The folder to begin at, the way from there, and the name to show."""
     if path.startswith(LIBRARY):
+        if not _LIBRARY_NAME.fullmatch(path.removeprefix(LIBRARY)):
+            raise CannotRead("names of the library have letters, digits and underscores")
         return str(folder("specs")), (f"{path.removeprefix(LIBRARY)}.net",), path
+    if "://" in path:
+        raise CannotRead("nothing is fetched from the network")
     if not path.endswith(".net") or "\0" in path:
         raise CannotRead("a spec's name ends in .net")
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if path.startswith("/"):
         return "/", parts, path
-    return using.folder, parts, os.path.normpath(f"{using.folder}/{path}")
+    return using.folder, using.way + parts, os.path.normpath("/".join((using.folder, *using.way, path)))
 
 
 def _open_without_links(base: str, parts: tuple[str, ...]) -> int:
@@ -122,7 +148,8 @@ def _open_without_links(base: str, parts: tuple[str, ...]) -> int:
             os.close(here)
         link = error.errno == errno.ELOOP or (error.errno == errno.ENOTDIR and part != parts[-1])
         reason = "a symbolic link, which is not followed, is on the way to it" if link else os.strerror(error.errno or 0)
-        raise CannotRead("there is no such file" if error.errno == errno.ENOENT else reason, near) from None
+        forbidden = error.errno in (errno.EACCES, errno.EPERM)
+        raise CannotRead("there is no such file" if error.errno == errno.ENOENT else reason, near, forbidden) from None
 
 
 def _beside(descriptor: int, name: str) -> tuple[str, ...]:
@@ -144,7 +171,16 @@ def _nearby(path: Path) -> tuple[str, ...]:
     return (near,) if near else tuple(beside[:5])
 
 
-def _decode(name: str, data: bytes) -> str:
+class _NoText(Exception):
+    """Bytes that are no UTF-8: the first of them, and what the encoding may be."""
+
+    def __init__(self, byte: int, guess: str | None) -> None:
+        super().__init__(byte, guess)
+        self.byte = byte
+        self.guess = guess
+
+
+def _decode(data: bytes) -> str:
     if data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
     try:
@@ -157,7 +193,7 @@ def _decode(name: str, data: bytes) -> str:
             if error.object[error.start] >= 0xA0
             else None
         )
-        raise failure(problems.NotUtf8(name, error.start, guess)) from None
+        raise _NoText(error.start, guess) from None
     if data.count(0) > len(data) // 4:
-        raise failure(problems.NotUtf8(name, data.index(0), "UTF-16"))
+        raise _NoText(data.index(0), "UTF-16")
     return text

@@ -124,10 +124,10 @@ def test_equal_blocks_in_a_row_are_drawn_once() -> None:
     graph = load(ROOT / "specs" / "resnet50.net")
     folded, whole = picture_of(graph), picture_of(graph, fold=False)
     assert [t for t in titles(folded) if "×" in t] == [
-        "2 × layer1.1–2 bottleneck(64)",
-        "3 × layer2.1–3 bottleneck(128)",
-        "5 × layer3.1–5 bottleneck(256)",
-        "2 × layer4.1–2 bottleneck(512)",
+        "2 × layer1.1–2 bottleneck(64, 1, 1, 64)",
+        "3 × layer2.1–3 bottleneck(128, 1, 1, 64)",
+        "5 × layer3.1–5 bottleneck(256, 1, 1, 64)",
+        "2 × layer4.1–2 bottleneck(512, 1, 1, 64)",
     ]
     assert sum(b.lines[0].startswith("conv") for b in boxes(whole)) == 53
     assert sum(b.lines[0].startswith("conv") for b in boxes(folded)) == 53 - 3 * (1 + 2 + 4 + 1)
@@ -157,7 +157,7 @@ def test_blocks_of_other_arguments_or_shapes_are_not_folded() -> None:
 
 
 def test_identity_ways_into_merges_are_marked() -> None:
-    picture = picture_of(load(ROOT / "specs" / "resnet18.net"), fold=False)
+    picture = picture_of(load(ROOT / "specs" / "resnet.net", net="ResNet18"), fold=False)
     assert sum(a.skip for a in picture.arrows) == 5
     assert "skip" not in {b.form for b in boxes(picture)}
 

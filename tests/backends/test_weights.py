@@ -117,11 +117,11 @@ def test_missing_directory_fifo_and_device_are_refused_at_once(tmp_path: Path) -
     assert "regular" in refused("/dev/zero", "N801")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello world, this is text", b"\x89HDF\r\n\x1a\n" + bytes(50), b"<html>" + bytes(20), bytes(64)])
+@pytest.mark.parametrize("content", [b"", b"hello world, this is text", b"\x93NUMPY" + bytes(50), b"<html>" + bytes(20), bytes(64)])
 def test_other_formats_name_those_that_are_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.safetensors").write_bytes(content)
     text = refused(tmp_path / "w.safetensors", "N802")
-    assert all(word in text for word in ("safetensors", ".pth", ".pt", ".npz"))
+    assert all(word in text for word in ("safetensors", ".pth", ".pt", ".npz", ".h5"))
 
 
 class Stranger:

@@ -93,9 +93,9 @@ def test_a_warning_is_shown_and_is_no_failure(tmp_path: Path, capsys: pytest.Cap
 def test_summary(capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
     assert run(["summary", "lenet5.net"]) == 0
     golden("cli/summary-lenet5.txt", capsys.readouterr().out)
-    assert run(["summary", "resnet18.net", "--set", "classes=5", "--json"]) == 0
+    assert run(["summary", "resnet50.net", "--set", "classes=5", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert (rows[-1]["path"], rows[-1]["output"], rows[-1]["parameters"]) == ("fc", [5], 2565)
+    assert (rows[-1]["path"], rows[-1]["output"], rows[-1]["parameters"]) == ("fc", [5], 10245)
     assert run(["summary", "no.net"]) == 2
 
 
@@ -143,12 +143,12 @@ def test_new(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert Path("lenet5.net").read_text("utf-8") == (folder("specs") / "lenet5.net").read_text("utf-8")
     assert "netspec check lenet5.net" in capsys.readouterr().out
     assert run(["new", "lenet5.net"]) == 2
-    assert run(["new", "pets.net", "--from", "resnet18"]) == 0
+    assert run(["new", "pets.net", "--from", "resnet50"]) == 0
     assert run(["check", "pets.net"]) == 0
     assert run(["new", "first.net"]) == 0
     assert run(["new", "pets.txt"]) == 2
-    assert run(["new", "other.net", "--from", "resnet19"]) == 2
-    assert "did you mean resnet18?" in capsys.readouterr().err
+    assert run(["new", "other.net", "--from", "resnet51"]) == 2
+    assert "did you mean resnet50?" in capsys.readouterr().err
     assert run(["new", "nowhere/a.net"]) == 5
     assert capsys.readouterr().err.startswith("error[N025]")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["first.net", "lenet5.net", "pets.net"]

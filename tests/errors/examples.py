@@ -12,7 +12,7 @@ _OF_SPECS: tuple[Problem, ...] = (
     reading.SpecTooLarge("generated.net", 1_048_576, 262_144),
     usage.UnknownLayer("cnov", "conv"),
     usage.NoSuchCode("N999"),
-    usage.NoSuchTemplate("resnet19", ("alexnet", "lenet5", "resnet18"), "resnet18"),
+    usage.NoSuchTemplate("resnet51", ("alexnet", "lenet5", "resnet50"), "resnet50"),
     usage.NotASpecName("pets.txt"),
     usage.AlreadyThere("pets.net"),
     usage.SystemRefused("nowhere/pets.net", "No such file or directory"),

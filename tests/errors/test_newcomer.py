@@ -35,7 +35,7 @@ IN_A_NET = (
     ("for w in 8, 16, 32 {\nconv(w, 3)\n}", "N101", "a list stands in brackets, as [8, 16, 32]"),
     # what is known is not written
     ("conv(8, 3) -> bn(8)", "N401", "the channels are known: leave them out, and write bn"),
-    ("Conv2d(3, 8, 3)", "N302", "write conv(channels, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true); "
+    ("Conv2d(3, 8, 3)", "N302", "write conv(channels, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true, padding_mode=zeros); "
         "what flows in is known, so its channels or features are not written"),
     (
         "residual { conv(16, 3, padding=1) }",
@@ -227,14 +227,29 @@ def test_set_from_outside(name: str, value: str, code: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("step", "layer"),
     [
-        ("elu", "elu"), ("global_maxpool", "global_maxpool"), ("deconv(3, 3)", "conv_transpose"),
-        ("Conv2DTranspose(3, 3)", "conv_transpose"),
-        ("LayerNorm", "layer_norm"), ("GroupNorm(2)", "group_norm"), ("nn.Upsample(2)", "upsample"), ("SelfAttention", "attention"),
+        ("Embedding(10, 4)", "embedding"), ("lstm(8)", "lstm"), ("nn.GRU(8)", "lstm"),
     ],
 )  # fmt: skip
 def test_layers_that_are_not_built_yet(step: str, layer: str) -> None:
     said = only(NET % step)
     assert (said.code, said.message) == ("N900", f"the layer `{layer}` is not built yet")
+
+
+@pytest.mark.parametrize(
+    ("step", "layer"),
+    [
+        ("ELU", "elu"), ("deconv(3, 3)", "conv_transpose"), ("Conv2DTranspose(3, 3)", "conv_transpose"), ("LayerNorm", "layer_norm"),
+        ("GroupNorm(2)", "group_norm"), ("DepthwiseConv2D(3)", "depthwise_conv"), ("nn.LocalResponseNorm(5)", "lrn"),
+    ],
+)  # fmt: skip
+def test_layers_by_their_names_elsewhere(step: str, layer: str) -> None:
+    said = only(NET % step)
+    assert (said.code, said.problem.help().startswith(f"write {layer}")) == ("N302", True)
+
+
+def test_a_separable_convolution_is_two_steps() -> None:
+    said = only(NET % "SeparableConv2D(64, 3)")
+    assert (said.code, said.problem.help()) == ("N301", "it is two steps: write depthwise_conv(3, padding=1, bias=false) -> conv(64, 1)")
 
 
 @pytest.mark.parametrize(

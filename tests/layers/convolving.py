@@ -57,9 +57,14 @@ def _over(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
     return None
 
 
-def _batched(axis: int) -> int:
-    """An axis as PyTorch counts it, the batch being axis 0, which none of ours may come to."""
-    return axis + 1 if axis >= 0 else axis
+def _along(name: str) -> Attempt:
+    """A module that works along an axis. PyTorch counts the batch, which none of ours may come to."""
+
+    def attempt(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall:
+        axis, rank = a["axis"], len(shapes[0])
+        return TorchCall(name, (axis + 1 if axis >= 0 else axis if axis >= -rank else axis - 1,), {})
+
+    return attempt
 
 
 ATTEMPTS: Final[Mapping[str, Attempt]] = {
@@ -70,11 +75,12 @@ ATTEMPTS: Final[Mapping[str, Attempt]] = {
     "group_norm": _group_norm,
     "layer_norm": _over,
     "rms_norm": _over,
+    "linear": lambda shapes, a: None,  # on an image it is a forgotten `flatten`, unless it is said
     "rrelu": lambda shapes, a: TorchCall("RReLU", (a["lower"], a["upper"]), {}),
     "hardtanh": lambda shapes, a: TorchCall("Hardtanh", (a["low"], a["high"]), {}),
-    "glu": lambda shapes, a: TorchCall("GLU", (_batched(a["axis"]),), {}),
-    "softmax": lambda shapes, a: TorchCall("Softmax", (_batched(a["axis"]),), {}),
-    "log_softmax": lambda shapes, a: TorchCall("LogSoftmax", (_batched(a["axis"]),), {}),
-    "softmin": lambda shapes, a: TorchCall("Softmin", (_batched(a["axis"]),), {}),
+    "glu": _along("GLU"),
+    "softmax": _along("Softmax"),
+    "log_softmax": _along("LogSoftmax"),
+    "softmin": _along("Softmin"),
     "lrn": lambda shapes, a: TorchCall("LocalResponseNorm", (a["size"],), {}),
 }

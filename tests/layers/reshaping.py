@@ -84,6 +84,12 @@ def _unsqueeze(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | N
     return _on_axes("Unsqueeze", _one_axis, lambda dim, a: (dim,))(((*shapes[0], 1),), a)
 
 
+def _slice(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall:
+    x, axis = shapes[0], a["axis"]
+    dim = axis % len(x) + 1 if -len(x) <= axis < len(x) else len(x) + 1
+    return TorchCall("Slice", (dim, a["start"], a["stop"], a["step"]), {})
+
+
 def _reduce(kind: str) -> Attempt:
     def attempt(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
         if len({axis % len(shapes[0]) for axis in a["axis"]}) == len(shapes[0]) and not a["keep"]:
@@ -112,7 +118,7 @@ ATTEMPTS: Final[Mapping[str, Attempt]] = {
     "transpose": _on_axes("Squeeze", lambda a: (a["first"], a["second"]), lambda *dims, a: (dims,)),
     "squeeze": _squeeze,
     "unsqueeze": _unsqueeze,
-    "slice": _on_axes("Slice", _one_axis, lambda dim, a: (dim, a["start"], a["stop"], a["step"])),
+    "slice": _slice,
     "chunk": _on_axes("Chunk", _one_axis, lambda dim, a: (dim, a["parts"], a["index"])),
     "split": _on_axes("Split", _one_axis, lambda dim, a: (dim, a["sizes"], a["index"])),
     "channel_shuffle": lambda shapes, a: TorchCall("ChannelShuffle", (a["groups"],), {}),
@@ -124,5 +130,5 @@ ATTEMPTS: Final[Mapping[str, Attempt]] = {
 }
 DRAWN_OFTEN: Final[Mapping[str, int]] = {
     "lp_pool": 300, "adaptive_maxpool": 300, "upsample": 1000, "resize": 300, "resize_to": 400, "pad": 400, "crop": 300, "slice": 400,
-    "chunk": 300, "split": 500, "reshape": 300, "unflatten": 400, "permute": 200,
+    "pixel_shuffle": 600, "pixel_unshuffle": 400, "chunk": 300, "split": 500, "reshape": 300, "unflatten": 400, "permute": 200,
 }  # fmt: skip

@@ -10,15 +10,8 @@ from netspec.shape import Shape, spread
 
 Attempt = Callable[[tuple[Shape, ...], Mapping[str, Any]], TorchCall | None]
 
-DRAWN_OFTEN: Final = {
-    "attention": 800,
-    "cross_attention": 800,
-    "matmul": 400,
-    "distance": 300,
-    "window_partition": 600,
-    "window_merge": 2500,
-    "window_attention": 1500,
-}
+_OFTEN = ("attention", "cross_attention", "matmul", "distance", "window_partition", "window_merge", "window_attention")
+DRAWN_OFTEN: Final = dict.fromkeys(_OFTEN, 300)
 """Layers of which few random uses fit."""
 
 
@@ -57,8 +50,8 @@ def _windows(name: str, rank: int) -> Attempt:
 
 def _window_attention(shapes: tuple[Shape, ...], a: Mapping[str, Any]) -> TorchCall | None:
     window, shift = spread(a["window"], 2), spread(a["shift"], 2)
-    if len(shapes[0]) != 3 or window is None or shift is None:
-        return None
+    if len(shapes[0]) != 3 or window is None or shift is None or any(s >= w for s, w in zip(shift, window, strict=True)):
+        return None  # torchvision's moves a map by more than a window, which comes to moving it by less and looking at less
     return TorchCall("WindowAttention", (shapes[0][-1], a["heads"], window, shift, a["dropout"], a["bias"]), {})
 
 

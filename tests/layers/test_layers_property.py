@@ -167,7 +167,6 @@ ATTEMPTS: Mapping[str, Callable[[tuple[Shape, ...], Mapping[str, Any]], TorchCal
     "adaptive_avgpool": lambda shapes, a: _of_rank("AdaptiveAvgPool", shapes[0], a["size"]),
     "concat": lambda shapes, a: TorchCall("Concat", (a["axis"] + 1,), {}),
     "normalize": lambda shapes, a: None,
-    "linear": lambda shapes, a: None,
 }
 """What PyTorch is asked for where a rule rejects. ``None``: a deliberate exception — `linear` on images is a forgotten `flatten`, and
 `normalize` is ours."""

@@ -190,12 +190,12 @@ class Witness:
 
 
 def distance(found: Tensor, exact: Tensor) -> float:
-    """The largest difference, relative to the largest number."""
+    """The largest difference, relative to the largest number, or to a thousandth where all are smaller."""
     if found.shape != exact.shape:
         return float("inf")
     exact = exact.double()
     largest = float(exact.abs().max())
-    return float((found.double() - exact).abs().max()) / max(largest, 1e-30)
+    return float((found.double() - exact).abs().max()) / max(largest, 1e-3)
 
 
 def _same_numbers(graph: Graph, values: Mapping[int, Tensor], witness: Witness, outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from netspec.layer import Reject, layers
 from netspec.shape import Shape, elements
 from netspec.values import Word
 from tests.random_graphs.meaning import Given, Here, Misuse, Place, Reader
-from tests.random_graphs.proposals import plain, some_arguments, text_of, written
+from tests.random_graphs.proposals import some_arguments, text_of, written
 from tests.random_graphs.tree import (
     Argument,
     Block,
@@ -166,7 +166,7 @@ class Grower:
             return False
         if not fits(output):
             return False
-        part.add(Use(layer=name, arguments=written(known, plain(complete), part.shape, self.chance)), output)
+        part.add(Use(layer=name, arguments=written(known, complete, part.shape, self.chance)), output)
         return True
 
     def put(self, part: Part, step: Step, shape: Shape) -> None:

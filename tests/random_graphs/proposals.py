@@ -10,15 +10,17 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netspec.kinds import Extent, Factors, Flag, Kind, OneOf, Real
 from netspec.layer import Layer, layers
 from netspec.shape import Shape
 from netspec.signature import Parameter
 from netspec.values import Size, Word
-from tests.layers.drawing import arguments, uses
+from tests.layers.drawing import inputs, values
 from tests.random_graphs.tree import Argument, Expression, literal
 
-BYTES = 2048
-DIFFERENT = 12
+BYTES = 8192
+SHAPES = 100
+VALUES = 16
 _wanted: list[st.SearchStrategy[Any]] = []
 _found: list[Any] = []
 
@@ -42,42 +44,60 @@ def drawn(strategy: st.SearchStrategy[Any], chance: Random) -> Any:
 
 def some_use(layer: str, chance: Random) -> tuple[tuple[Shape, ...], dict[str, Any]]:
     """Shapes and arguments, which may not go together."""
-    shapes, values = drawn(_uses(layer), chance)
-    return shapes, plain(values)
+    shapes = _shapes(layer, chance.randrange(SHAPES))
+    return shapes, some_arguments(layer, shapes[0], chance)
 
 
 def some_arguments(layer: str, shape: Shape, chance: Random) -> dict[str, Any]:
-    """Arguments for what flows in, which may not fit it."""
-    return {} if not layers()[layer].signature.parameters else _some_arguments(layer, shape, chance.randrange(DIFFERENT))
+    """Arguments for what flows in, which may not fit it; half of those with a default have it."""
+    parameters = layers()[layer].signature.parameters
+    return {
+        p.name: p.default if not p.required and chance.random() < 0.5 else _value(p.kind, _matters(p.kind, shape), chance.randrange(VALUES))
+        for p in parameters
+    }
 
 
 @lru_cache(100_000)
-def _some_arguments(layer: str, shape: Shape, number: int) -> dict[str, Any]:
-    """One of a few for each layer and shape: drawing anew every time would take most of a run."""
-    return plain(drawn(_arguments(layer, shape), Random(f"{layer} {shape} {number}")))
+def _shapes(layer: str, number: int) -> tuple[Shape, ...]:
+    """One of a few for each layer, as its own tests draw them."""
+    return drawn(_inputs(layer), Random(f"{layer} {number}"))  # type: ignore[no-any-return]
 
 
 @lru_cache(1000)
-def _uses(layer: str) -> st.SearchStrategy[Any]:
-    return uses(layers()[layer])
+def _inputs(layer: str) -> st.SearchStrategy[Any]:
+    return inputs(layers()[layer])
 
 
-@lru_cache(20_000)
-def _arguments(layer: str, shape: Shape) -> st.SearchStrategy[Any]:
-    return arguments(layers()[layer], shape)
+def _value(kind: Kind, shape: Shape, number: int) -> Any:
+    """One of a few for each kind and shape: drawing anew every time would take most of a run."""
+    return _values(kind, shape)[number]
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the language has them: a size of one number is that number."""
-    return {n: v[0] if isinstance(v, Size) and len(v) == 1 else v for n, v in values.items()}
+@lru_cache(100_000)
+def _values(kind: Kind, shape: Shape) -> tuple[Any, ...]:
+    """Values of a kind, as the layers' own tests draw them."""
+    several = st.lists(values(kind, shape).map(kind.accept), min_size=VALUES, max_size=VALUES)
+    return tuple(plain(v) for v in drawn(several, Random(f"{type(kind).__name__} {kind.describe()} {shape}")))
 
 
-def written(layer: Layer, values: Mapping[str, Any], flow: Shape | None, chance: Random) -> tuple[Argument, ...]:
+def _matters(kind: Kind, shape: Shape) -> Shape:
+    """As much of a shape as a value of this kind depends on."""
+    if isinstance(kind, Real | Flag | OneOf):
+        return (1,)
+    return (1,) * min(len(shape), 4) if isinstance(kind, Extent | Factors) else shape[:4]
+
+
+def plain(value: Any) -> Any:
+    """The value as the language has it: a size of one number is that number."""
+    return value[0] if isinstance(value, Size) and len(value) == 1 else value
+
+
+def written(layer: Layer, given: Mapping[str, Any], flow: Shape | None, chance: Random) -> tuple[Argument, ...]:
     """The values as arguments: the first few by position, the others by name; defaults mostly left out."""
     found: list[Argument] = []
     positional = True
     for parameter in layer.signature.parameters:
-        value = values[parameter.name]
+        value = given[parameter.name]
         left_out = value is None or (not parameter.required and value == parameter.default and chance.random() < 0.9)
         positional &= parameter.positional and not left_out and (parameter.required or chance.random() < 0.3)
         if not left_out:
@@ -103,7 +123,7 @@ def text_of(value: Any, chance: Random) -> str:
             return "x".join(map(str, value))
         case tuple():
             return "[" + ", ".join(text_of(v, chance) for v in value) + "]"
-        case float() if 0 < value < 1 and round(value * 100, 6).is_integer() and chance.random() < 0.3:
+        case float() if 0 < value < 1 and value * 100 == round(value * 100) and chance.random() < 0.3:
             return f"{round(value * 100)}%"
         case float():
             return repr(float(value))

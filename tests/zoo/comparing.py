@@ -1,4 +1,4 @@
-"""Our net beside the other's: figures, state dicts, outputs, gradients. What differs comes back as a number or a list; nothing is asserted."""
+"""Our net beside the other's: figures, state dicts, outputs, gradients. What differs comes back as a number; the tests say what may be."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def their_flops(peer: Peer) -> int:
 
 
 def with_weights(peer: Peer, seed: int = 7) -> nn.Module:
-    """The other's model with random weights such that numbers stay of one size through the net, and statistics as a trained net has them."""
+    """The other's model with random weights such that numbers stay of one size through the net, and statistics that are not 0 and 1."""
     with torch.device("meta"):
         model = peer.make()
     beside = {name for name, _ in model.named_buffers()} - set(model.state_dict())

@@ -1,9 +1,9 @@
 """``python -m tests.zoo.lines``: lines of code of our families beside torchvision's own files, as a Markdown table.
 
 The rule, for both sides: a line counts where it holds at least one token of code. Blank lines, comments and docstrings do not count; a
-statement over three lines counts three. Of torchvision's files the second figure leaves out what describes downloads and not the network: imports,
-``__all__``, decorators, and the classes of weights (``…_Weights`` and the tables they share, ``…META``); it keeps the constructors of
-single nets, which are our ``net A = Family(…)`` lines. Ours count whole, with preprocessing, expected figures and all.
+statement over three lines counts three. Of torchvision's files the second figure leaves out what describes downloads and not the network:
+imports, ``__all__``, decorators, and the classes of weights (``…_Weights`` and the tables they share, ``…META``); it keeps the constructors
+of single nets, which are our ``net A = Family(…)`` lines. Ours count whole, with preprocessing, expected figures and all.
 """
 
 from __future__ import annotations

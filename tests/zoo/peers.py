@@ -1,8 +1,8 @@
 """The table of the zoo: every net of ``specs/`` that somebody else has too, and how to make it there.
 
-**To add a net**, add a row to ``PEERS``: the file, the net's name, and a constructor of the other's model. All else has a default. The tests
-(``test_zoo.py``) and the table in the documentation (``python -m tests.zoo.table``) then hold it: parameters, MACs, keys, shapes and types
-of the state dict, outputs for random weights, and where the row asks for it gradients and ONNX.
+**To add a net**, add a row to ``PEERS``: the file, the net's name, and a constructor of the other's model; all else has a default. Then
+``test_zoo.py`` holds it, and ``python -m tests.zoo.table`` puts it into ``docs/zoo.md``: parameters, MACs, keys, shapes and types of
+the state dict, outputs for random weights, and where the row asks for it gradients and ONNX.
 
 - A model that gives several tensors (a tuple, a dictionary) needs ``names``: the names of our outputs, in its order, auxiliary ones too.
 - A model with other preprocessing than ImageNet's needs ``prepare``: from raw pixels, 0 to 255, to what it takes.
@@ -84,7 +84,7 @@ PEERS: Final = (
     Peer("densenet", "DenseNet201", models.densenet201),
     Peer("googlenet", "GoogLeNet", googlenet, names=("fc", "aux2", "aux1"), gradients=True, onnx=True),
     Peer("googlenet", "GoogLeNetInference", partial(googlenet, aux_logits=False)),
-    Peer("inception_v3", "InceptionV3", inception_v3, (3, 299, 299), around_zero, names=("fc", "AuxLogits"), onnx=True),
+    Peer("inception_v3", "InceptionV3", inception_v3, (3, 299, 299), around_zero, names=("fc", "AuxLogits"), gradients=True, onnx=True),
     Peer("lenet5", "LeNet5", by_hand.lenet5, (1, 28, 28), to_one, of="by hand"),
     Peer("mnist_convnet", "MnistConvnet", by_hand.mnist_convnet, (1, 28, 28), to_one, of="by hand"),
     Peer("cats_dogs", "CatsDogs", by_hand.cats_dogs, (3, 180, 180), to_one, of="by hand"),

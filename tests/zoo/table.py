@@ -13,23 +13,24 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "zoo.md"
 _INTRODUCTION = """\
 # The zoo
 
-The published networks of `specs/`, each beside the same network of others: torchvision's model, or, where torchvision has none, one written by hand
-in plain PyTorch from the paper (`tests/zoo/by_hand.py`). `python -m tests.zoo.table` makes this page; the tests hold every row of it.
+The published networks of `specs/`, each beside the same network of others: torchvision's model, or, where torchvision has none, one written
+by hand in plain PyTorch from the paper (`tests/zoo/by_hand.py`). `python -m tests.zoo.table` makes this page; the tests hold every row.
 
-- *Parameters* are equal to the number, and *MACs* (one image, convolutions and matrix products) to half of PyTorch's own FLOP count of the other model.
+- *Parameters* are equal to the number, and *MACs* (one image, convolutions and matrix products) to half of PyTorch's own FLOP count of the
+  other model.
 - *State dict*: keys, shapes and types are the same and in the same order, and random weights load with `strict=True`.
-- *Outputs* are compared in inference, with random weights and statistics as of a trained net, on random images. The figure is the largest
-  difference relative to the largest number of the output.
+- *Outputs* are compared in inference, with random weights and statistics, on random images. The figure is the largest difference relative
+  to the largest number of the output; *identical* is to the last bit.
 - *ONNX* is the same for the exported file in onnxruntime.
-- *Gradients* are compared in training mode and double precision: all outputs, auxiliary ones too, the loss, the gradient of each parameter, and the
-  running statistics after the step, each relative to the largest number of its tensor. Dropout is off.
+- *Gradients* are compared in training mode and double precision: all outputs, auxiliary ones too, the loss, the gradient of each parameter,
+  and the running statistics after the step, each relative to the largest number of its tensor. Dropout is off.
 
 """
 _LINES = """
 ## Line counts
 
-`python -m tests.zoo.lines` counts the lines that hold code, on both sides without blank lines, comments and docstrings. *Their network* leaves out
-imports, decorators and tables of weights of torchvision's file; ours count whole, with preprocessing and expected figures.
+`python -m tests.zoo.lines` counts the lines that hold code, on both sides without blank lines, comments and docstrings. *Their network*
+leaves out imports, decorators and tables of weights of torchvision's file; ours count whole, with preprocessing and expected figures.
 
 """
 _COLUMNS = ("File", "Net", "Parameters", "MACs", "Beside", "State dict", "Outputs", "ONNX", "Gradients")

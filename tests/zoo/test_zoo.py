@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import netspec
 from netspec.compiler import compile_source
 from netspec.source import Source
-from tests.zoo import comparing, table
+from tests.zoo import comparing, lines, table
 from tests.zoo.comparing import SPECS, graph_of, ours
 from tests.zoo.peers import ALONE, PEERS, SAME, Peer
 
@@ -86,3 +87,59 @@ def test_the_table_of_the_documentation_is_of_these_nets() -> None:
     assert [line for line in page.splitlines() if line.startswith("| `")] != []
     for peer in PEERS:
         assert f"| {' | '.join(table.figures(peer))} |" in page, f"{peer} is not in {table.PAGE.name}: python -m tests.zoo.table"
+
+
+# ---- the measures themselves
+
+
+def test_a_difference_is_seen() -> None:
+    one = {"a": torch.tensor([1.0, -4.0]), "b": torch.zeros(2)}
+    assert comparing.largest(one, one) == 0
+    assert comparing.largest({**one, "a": torch.tensor([1.0, -4.1])}, one) == pytest.approx(0.1 / 4)
+    assert comparing.largest({**one, "a": torch.tensor([1.0, float("nan")])}, one) == float("inf")
+    assert comparing.largest({**one, "a": torch.tensor([1.0])}, one) == float("inf")
+    assert comparing.largest({**one, "b": torch.tensor([0.0, 1e-3])}, one) > 1
+
+
+def test_a_net_that_differs_in_one_layer_is_seen() -> None:
+    peer = next(p for p in PEERS if p.net == "LeNet5")
+    model = comparing.with_weights(peer).eval()
+    net = netspec.build(ours(peer), {key: tensor.clone() for key, tensor in model.state_dict().items()}).eval()
+    image = comparing.raw_images(peer, 2)[0]
+    with torch.inference_mode():
+        assert torch.equal(net(image), model(peer.prepare(image)))
+        model[2] = torch.nn.MaxPool2d(2)
+        assert comparing.largest({"output": net(image)}, {"output": model(peer.prepare(image))}) > 1e-2
+
+
+PYTHON = '''\
+"""A file."""
+
+import math
+__all__ = [
+    "A",
+]
+X_META = 1
+
+@f
+def a(
+    x,  # x
+):
+    """Doc
+    of a."""
+    return x
+
+class A_Weights:
+    b = 1
+'''
+
+
+def test_lines_of_code() -> None:
+    assert lines.ours("# a net\n\nnet A {\n    relu  # as it is\n}\n") == 3
+    assert lines.theirs(PYTHON, network_alone=False) == 12
+    assert lines.theirs(PYTHON, network_alone=True) == 4
+
+
+def test_our_files_are_a_fraction() -> None:
+    counts = [int(cell) for cell in lines.table().splitlines()[-1].split("|")[3:6]]
+    assert counts[0] * 3 < counts[1] < counts[2]

@@ -30,6 +30,7 @@ class Ink:
 
 _INKS: Final = {
     "conv": Ink("#BBD4EE", "#4A77A8"),
+    "transposed": Ink("#BBD4EE", "#4A77A8"),
     "pool": Ink("#F6C3B2", "#B2593B"),
     "norm": Ink("#F6EEC3", "#A08D33"),
     "activation": Ink("#C2EADE", "#2E8A70"),

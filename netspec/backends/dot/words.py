@@ -18,7 +18,7 @@ TITLE: Final = 28
 """Longer titles are broken, into lines of about one length."""
 
 _SYMBOLS: Final = {"add": "+", "multiply": "×"}
-_UNTOLD: Final = frozenset({"padding", "bias", "eps", "momentum", "affine", "ceil_mode", "count_include_pad"})
+_UNTOLD: Final = frozenset({"padding", "output_padding", "bias", "eps", "momentum", "affine", "ceil_mode", "count_include_pad"})
 _TOLD_APART: Final = frozenset({"kernel", "channels", "features", "stride", "groups"})
 _RESHAPES: Final = frozenset({"flatten", "identity"})
 

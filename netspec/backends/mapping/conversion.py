@@ -20,6 +20,7 @@ from typing import Final
 
 from netspec.backends.mapping.grouping import FileLayer, Layout
 from netspec.backends.mapping.slots import Pieces, Slot
+from netspec.diagnostics.text import listing
 from netspec.shape import Shape, show
 
 CONVOLUTIONS: Final = frozenset({"conv", "conv_transpose"})
@@ -123,5 +124,5 @@ def _moved(pieces: Pieces) -> bool:
 
 
 def _words(pieces: Pieces) -> str:
-    maps = [show((*p[1:], p[0])) + " -> " + show(p) for p in pieces if len(p) > 1]
-    return "from channels last to first (" + ", ".join(maps) + ")"
+    maps = [f"{show((*p[1:], p[0]))} (HxWxC) to {show(p)} (CxHxW)" for p in pieces if len(p) > 1]
+    return f"from {listing(maps)}"

@@ -87,10 +87,10 @@ def layers_of(contents: Contents) -> tuple[FileLayer, ...]:
     if contents.keras and keys and all(map(_VARS.fullmatch, keys)):
         found = _by_variables(contents, keys)
     else:
-        found = [part for layer in _by_names(keys) for part in _separated(layer)]
+        found = [part for layer in by_names(keys) for part in _separated(layer)]
     if contents.ordered:
         return tuple(replace(layer, place=(i,)) for i, layer in enumerate(found))
-    return tuple(sorted(found, key=lambda layer: [(isinstance(t, str), str(t) if isinstance(t, str) else "", t if isinstance(t, int) else 0) for t in layer.place]))
+    return tuple(sorted(found, key=lambda layer: [(1, t, 0) if isinstance(t, str) else (0, "", t) for t in layer.place]))
 
 
 def left_out(contents: Contents) -> tuple[str, ...]:
@@ -113,8 +113,8 @@ def _split(key: str) -> tuple[str, str]:
     return parent, last
 
 
-def _by_names(keys: Sequence[str]) -> list[FileLayer]:
-    """Groups by all but the role; a name without a role is a layer of its own."""
+def by_names(keys: Sequence[str]) -> list[FileLayer]:
+    """Keys grouped by all but what the tensor is; a name that does not say so is a layer of its own."""
     groups: dict[str, dict[str, str]] = {}
     for key in keys:
         parent, last = _split(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, unflatten
 from torch.nn import functional as F
 
 Device = torch.device | str | None
@@ -47,7 +47,7 @@ class CrossAttention(nn.MultiheadAttention):
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, dropout: float) -> Tensor:
     """``softmax(Q K^T / sqrt(d)) V`` for each head of width d, the heads side by side in the features (Vaswani et al., 2017)."""
-    query, key, value = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
+    query, key, value = (unflatten(t, -1, (heads, -1)).transpose(1, 2) for t in (query, key, value))
     return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout).transpose(1, 2).flatten(2)
 
 

@@ -25,6 +25,27 @@ class RMSNormOfChannels(nn.RMSNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
+class PlainLayerNorm(nn.Module):
+    """The axes from ``first`` on together by their mean and variance, whatever their sizes, and nothing learned."""
+
+    def __init__(self, first: int, eps: float) -> None:
+        super().__init__()
+        self.first, self.eps = first, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[self.first :], eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"first={self.first}, eps={self.eps}"
+
+
+class PlainRMSNorm(PlainLayerNorm):
+    """The axes from ``first`` on together by the root of their mean square, whatever their sizes, and nothing learned."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, x.shape[self.first :], eps=self.eps)
+
+
 class L2Norm(nn.Module):
     """The channels at each place made a vector of length 1."""
 
@@ -53,4 +74,14 @@ class ScaledL2Norm(Learned):
         return self.tensor.view(-1, *(1,) * (x.dim() - 2)) * F.normalize(x, dim=1, eps=self.eps)
 
 
-MODULES: Final[tuple[type[nn.Module], ...]] = (LayerNormOfChannels, RMSNormOfChannels, L2Norm, ScaledL2Norm)
+class LocalResponseNorm(nn.LocalResponseNorm):
+    """torch.nn's, which fails on three axes in space where something before it, as a ``permute``, leaves the numbers in another order."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.contiguous())
+
+
+MODULES: Final[tuple[type[nn.Module], ...]] = (
+    *(LayerNormOfChannels, RMSNormOfChannels, PlainLayerNorm, PlainRMSNorm),
+    *(L2Norm, ScaledL2Norm, LocalResponseNorm),
+)

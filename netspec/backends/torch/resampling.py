@@ -19,14 +19,21 @@ class Resize(nn.Module):
         self.size, self.mode, self.antialias, self.fit = size, mode, antialias, fit
 
     def forward(self, x: Tensor) -> Tensor:
-        corners = None if self.mode == "nearest" else False
-        return F.interpolate(x, self._size(*x.shape[2:]), mode=self.mode, align_corners=corners, antialias=self.antialias)
+        height, width = self._size(*x.shape[2:])
+        if self.antialias and width == 1:  # PyTorch gives wrong numbers here, and right ones for a height of 1
+            return self._resized(x.mT, width, height).mT.contiguous()
+        return self._resized(x, height, width)
 
-    def _size(self, height: int, width: int) -> tuple[int, ...]:
+    def _resized(self, x: Tensor, height: int, width: int) -> Tensor:
+        corners = None if self.mode == "nearest" else False
+        return F.interpolate(x, (height, width), mode=self.mode, align_corners=corners, antialias=self.antialias)
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
         if self.fit == "stretch":
             return self.size
-        sides = [(n * self.size[0] // height, n * self.size[1] // width) for n in (height, width)]
-        return tuple(max(s) if self.fit == "shorter" else max(min(s), 1) for s in sides)
+        high, wide = ((n * self.size[0] // height, n * self.size[1] // width) for n in (height, width))
+        fitted = max if self.fit == "shorter" else min
+        return max(fitted(high), 1), max(fitted(wide), 1)
 
     def extra_repr(self) -> str:
         return f"size={self.size}, mode={self.mode}, antialias={self.antialias}, fit={self.fit}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, unflatten
 from torch.nn import functional as F
 
 Pair = tuple[int, int]
@@ -16,12 +16,13 @@ _FAR = -100.0
 
 def cut(x: Tensor, window: Pair) -> Tensor:
     """``B x H x W x C`` into windows: ``B x H/h x W/w x h w x C``."""
-    return x.unflatten(2, (-1, window[1])).unflatten(1, (-1, window[0])).transpose(2, 3).flatten(3, 4)
+    rows = unflatten(unflatten(x, 2, (-1, window[1])), 1, (-1, window[0]))
+    return rows.transpose(2, 3).flatten(3, 4)
 
 
 def join(windows: Tensor, window: Pair) -> Tensor:
     """What :func:`cut` was given."""
-    return windows.unflatten(3, window).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    return unflatten(windows, 3, window).transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 class WindowPartition(nn.Module):
@@ -90,7 +91,7 @@ class WindowAttention(nn.Module):
 
     def _attended(self, windows: Tensor, bias: Tensor) -> Tensor:
         """``softmax(Q K^T / sqrt(d) + bias) V`` for each head of width d, the heads side by side in the features."""
-        query, key, value = (t.transpose(-3, -2) for t in self.qkv(windows).unflatten(-1, (3, self.heads, -1)).unbind(-3))
+        query, key, value = (t.transpose(-3, -2) for t in unflatten(self.qkv(windows), -1, (3, self.heads, -1)).unbind(-3))
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + bias
         shares = F.dropout(scores.softmax(-1), self.dropout, self.training)
         return (shares @ value).transpose(-3, -2).flatten(-2)

@@ -8,6 +8,7 @@ beside this one is found by itself. Layers without such a function are computed 
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from netspec.layer import layers
 
 Reference = Callable[..., Tensor]
 _REFERENCES: dict[str, Reference] = {}
@@ -41,7 +44,23 @@ def references() -> Mapping[str, Reference]:
     """Every reference by the layer's name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return _REFERENCES
+    return {name: function for name, function in _REFERENCES.items() if name in layers() and not _outdated(name)}
+
+
+def outdated() -> dict[str, str]:
+    """References of layers that are gone or whose arguments are other ones by now."""
+    references()
+    return {name: _outdated(name) for name in _REFERENCES if _outdated(name)}
+
+
+def _outdated(name: str) -> str:
+    if name not in layers():
+        return "there is no such layer"
+    taken = list(inspect.signature(_REFERENCES[name]).parameters)
+    declared = [p.name for p in layers()[name].signature.parameters]
+    if [p for p in taken if p in declared] != declared or len(taken) != 1 + layers()[name].signature.tensors + len(declared):
+        return f"it takes {', '.join(taken)}, and the layer {', '.join(declared)}"
+    return ""
 
 
 class Held:
@@ -83,3 +102,11 @@ def spread(value: Any, x: Tensor) -> tuple[int, ...]:
     if len(found) != x.dim() - 2:
         raise ValueError(f"{len(found)} numbers for {x.dim() - 2} axes")
     return found
+
+
+def dim_of(x: Tensor, axis: int) -> int:
+    """An axis that does not count the batch, as PyTorch counts."""
+    rank = x.dim() - 1
+    if not -rank <= axis < rank:
+        raise IndexError(f"there is no axis {axis}")
+    return axis % rank + 1

@@ -1,8 +1,7 @@
-"""Activations, normalisations and merges, and what works on vectors."""
+"""Normalisations, arithmetic by channel, and the linear layer."""
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any
 
 import torch
@@ -10,56 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.random_graphs.reference import Weights, reference
-
-
-@reference
-def relu(w: Weights, x: Tensor) -> Tensor:
-    return F.relu(x)
-
-
-@reference
-def relu6(w: Weights, x: Tensor) -> Tensor:
-    return F.relu6(x)
-
-
-@reference
-def leaky_relu(w: Weights, x: Tensor, slope: float) -> Tensor:
-    return F.leaky_relu(x, slope)
-
-
-@reference
-def gelu(w: Weights, x: Tensor, approximate: str) -> Tensor:
-    return F.gelu(x, approximate=approximate)
-
-
-@reference
-def silu(w: Weights, x: Tensor) -> Tensor:
-    return F.silu(x)
-
-
-@reference
-def tanh(w: Weights, x: Tensor) -> Tensor:
-    return torch.tanh(x)
-
-
-@reference
-def sigmoid(w: Weights, x: Tensor) -> Tensor:
-    return torch.sigmoid(x)
-
-
-@reference
-def softmax(w: Weights, x: Tensor) -> Tensor:
-    return F.softmax(x, 1)
-
-
-@reference
-def dropout(w: Weights, x: Tensor, rate: float) -> Tensor:
-    return F.dropout(x, rate, training=False)
-
-
-@reference
-def identity(w: Weights, x: Tensor) -> Tensor:
-    return x
 
 
 @reference
@@ -77,13 +26,10 @@ def normalize(w: Weights, x: Tensor, mean: Any, std: Any) -> Tensor:
 
 
 @reference
-def linear(w: Weights, x: Tensor, features: int, bias: bool) -> Tensor:
+def linear(w: Weights, x: Tensor, features: int, bias: bool, over: str | None) -> Tensor:
+    if over not in (None, "last"):
+        raise ValueError("only the last axis is mapped")
     return F.linear(x, w("weight", features, x.shape[-1]), w("bias", features) if bias else None)
-
-
-@reference
-def flatten(w: Weights, x: Tensor) -> Tensor:
-    return x.flatten(1)
 
 
 @reference
@@ -148,24 +94,4 @@ def l2_norm(w: Weights, x: Tensor, scale: float | None, eps: float) -> Tensor:
 
 @reference
 def lrn(w: Weights, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    return F.local_response_norm(x, size, alpha, beta, k)
-
-
-@reference
-def add(w: Weights, *branches: Tensor) -> Tensor:
-    return reduce(torch.add, _two(branches))
-
-
-@reference
-def multiply(w: Weights, *branches: Tensor) -> Tensor:
-    return reduce(torch.mul, _two(branches))
-
-
-@reference
-def concat(w: Weights, *branches: Tensor, axis: int) -> Tensor:
-    return torch.cat(_two(branches), axis + 1)
-
-
-def _two(branches: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A merge of one tensor is PyTorch's `x`, and nothing else of it is."""
-    return branches
+    return F.local_response_norm(x.contiguous(), size, alpha, beta, k)
