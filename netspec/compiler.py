@@ -24,6 +24,7 @@ from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import Override, as_setting, check_loss, check_names, check_section
 from netspec.sections import SECTIONS
 from netspec.source import Place, Source, Span
+from netspec.syntax import ast
 from netspec.syntax.lexer import LexicalError
 from netspec.syntax.parser import parse, parse_expression
 from netspec.syntax.read import read_source
@@ -122,7 +123,7 @@ def _graph(
 
 def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ...]:
     """A file's sections of a kind that speak of a net: ``train`` and ``data`` of all, ``expect`` of the first, unless they name one."""
-    first = next(iter(declarations.nets), None)
+    first = next(iter(_complete(declarations)), None)
     return tuple(
         s
         for s in declarations.sections
@@ -131,7 +132,7 @@ def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ..
 
 
 def _chosen(declarations: Declarations, net: str | None, every: bool, collector: Collector) -> list[str]:
-    names = list(declarations.nets)
+    names = _complete(declarations)
     if net is not None and net not in declarations.nets:
         if net not in declarations.missing:
             collector.add(problems.UnknownNet(net, tuple(names), closest(net, names)), None)
@@ -140,6 +141,14 @@ def _chosen(declarations: Declarations, net: str | None, every: bool, collector:
     if first is None:
         return []
     return [first, *(n for n in names if n != first)] if every else [first]
+
+
+def _complete(declarations: Declarations) -> list[str]:
+    """The nets of a file, without those that have parameters without defaults and are there for others to be made from."""
+    bases = {net.base for net in declarations.nets.values() if isinstance(net, ast.NetAlias)}
+    written = {name: net for name, net in declarations.nets.items() if isinstance(net, ast.Net) and name in bases}
+    templates = {name for name, net in written.items() if any(p.default is None for p in net.parameters)}
+    return [name for name in declarations.nets if name not in templates] or list(declarations.nets)
 
 
 def _outside(

@@ -103,6 +103,21 @@ class NotIterable(Problem):
 
 
 @dataclass(frozen=True)
+class CannotTakeApart(Problem):
+    """A loop with several variables through a list whose items are not as many things."""
+
+    names: int
+    item: str
+    code = "N512"
+
+    def message(self) -> str:
+        return f"the loop has {self.names} variables, and an item of its list is {self.item}"
+
+    def help(self) -> str:
+        return f"every item has to be a list of {self.names}, as in for width, stride in [[64, 1], [128, 2]]"
+
+
+@dataclass(frozen=True)
 class BadIndex(Problem):
     """An index that is not in the list."""
 

@@ -2,7 +2,7 @@
 
 from netspec.diagnostics import problems
 from netspec.layer import Reject
-from netspec.shape import Shape, spread, windows
+from netspec.shape import Shape, is_open, spread, windows
 
 
 def rank_of(x: Shape, layer: str) -> int:
@@ -33,6 +33,15 @@ def slid(layer: str, x: Shape, kernel: Shape, stride: Shape, before: Shape, afte
     return space
 
 
-def fixed(shape: Shape) -> bool:
-    """Whether every size is a number: only then may one stand in a constant or an attribute."""
-    return all(isinstance(n, int) for n in shape)
+def larger(one: int, other: int) -> int:
+    """The larger one of two sizes; a formula where either is left open."""
+    if is_open((one, other)):
+        from netspec import sizes
+
+        return sizes.larger(one, other)  # type: ignore[no-any-return]
+    return max(one, other)
+
+
+def smaller(one: int, other: int) -> int:
+    """The smaller one of two sizes; a formula where either is left open."""
+    return -larger(-one, -other)

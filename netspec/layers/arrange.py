@@ -9,9 +9,9 @@ from netspec.kinds import AnyAxis, Axes, Count, Natural, Parts, Position, Target
 from netspec.layer import Reject, layer
 from netspec.layers import _measured as measured
 from netspec.layers._axes import axis_of
-from netspec.layers._spatial import fixed, rank_of
+from netspec.layers._spatial import larger, rank_of, smaller
 from netspec.lowering import OnnxExpression, X, nn, op
-from netspec.shape import Shape, elements, show
+from netspec.shape import Shape, elements, is_open, show, symbols_of
 from netspec.values import show as written
 
 Order = Annotated[tuple[int, ...], Axes()]
@@ -110,7 +110,9 @@ def squeeze(x: Shape, axis: AnyAxis | None = None) -> Facts:
     - `axis`: the one to take away; if left out, all axes of 1 behind the first
     """
     if axis is None:
-        gone = [i for i, n in enumerate(x) if i > 0 and n <= 1]
+        if is_open(x[1:]):
+            raise Reject(problems.NeedsSizes("squeeze", (x,), symbols_of(x[1:])))
+        gone = [i for i, n in enumerate(x) if i > 0 and n == 1]
     else:
         gone = [axis_of(axis, x)]
         if len(x) == 1 or x[gone[0]] > 1:
@@ -144,9 +146,11 @@ def slice_(x: Shape, start: Position = 0, stop: Position | None = None, step: Co
     - `axis`: 0, the channels, if left out
     """
     place = axis_of(axis, x)
-    first, last = _place(start, x[place]), x[place] if stop is None else _place(stop, x[place])
+    size = x[place]
+    first = start if start >= 0 else larger(size + start, 0)
+    last = size if stop is None else smaller(stop, size) if stop >= 0 else size + stop
     if first >= last:
-        must = f"such that something is left of the {x[place]} there are"
+        must = f"such that something is left of the {size} there are"
         argument, value = ("start", start) if stop is None else ("stop", stop)
         raise Reject(problems.BadValue("slice", argument, must, str(value)), at=argument)
     ends = measured.END if stop is None else stop
@@ -156,13 +160,6 @@ def slice_(x: Shape, start: Position = 0, stop: Position | None = None, step: Co
         torch=nn.Slice(place + 1, start, stop, step),
         onnx=op.Slice(X, *indices),
     )
-
-
-def _place(position: int, size: int) -> int:
-    """A position within an axis, as a slice of Python reads it."""
-    if position < 0:
-        return max(size + position, 0)
-    return min(position, size)
 
 
 @layer("Chunk")
@@ -179,11 +176,11 @@ def chunk(x: Shape, parts: Count, index: Natural, axis: AnyAxis = 0) -> Facts:
     start = size * index
     if index >= parts or start >= x[place]:
         raise Reject(problems.BadValue("chunk", "index", f"that of one of the {parts} parts of {x[place]}", str(index)), at="index")
-    end = x[place] if index == parts - 1 else min(start + size, x[place])
+    end = x[place] if index == parts - 1 else smaller(start + size, x[place])
     return Facts(
         output=(*x[:place], end - start, *x[place + 1 :]),
         torch=nn.Chunk(place + 1, parts, index),
-        onnx=_part(place + 1, start, end) if fixed((x[place],)) else _chunk(place + 1, parts, index),
+        onnx=_chunk(place + 1, parts, index) if is_open(x[place : place + 1]) else _part(place + 1, start, end),
     )
 
 

@@ -8,9 +8,9 @@ from netspec.graph import Facts
 from netspec.kinds import Boolean, Count, Margin, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers import _measured as measured
-from netspec.layers._spatial import extent, fixed, rank_of, slid
+from netspec.layers._spatial import extent, rank_of, slid
 from netspec.lowering import OnnxCall, OnnxExpression, X, const, nn, op
-from netspec.shape import Shape, same
+from netspec.shape import Shape, is_open, same, windows
 
 
 def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool) -> Shape:
@@ -21,6 +21,13 @@ def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, 
     if any(_steps_over(*axis) for axis in zip(x[1:], space, stride, padding, dilation, strict=True)):
         raise Reject(problems.WindowInPadding(layer, x, dilation), at="dilation")
     return space
+
+
+def _partly(x: Shape, space: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> int:
+    """ONNX's ``ceil_mode`` for windows that were counted so: 1 where one is only partly filled. Where none is, its shape inference would
+    count one more, which begins behind the data."""
+    axes = zip(x[1:], kernel, stride, padding, padding, dilation, strict=True)
+    return int(not same(space, tuple(windows(*axis) for axis in axes)))
 
 
 def _steps_over(size: int, count: int, stride: int, padding: int, dilation: int) -> bool:
@@ -65,10 +72,12 @@ def maxpool(
     rank = rank_of(x, "maxpool")
     kernel, dilation, padding = (extent(v, x, n) for v, n in ((kernel, "kernel"), (dilation, "dilation"), (padding, "padding")))
     stride = kernel if stride is None else extent(stride, x, "stride")
+    space = _pooled("maxpool", x, kernel, stride, padding, dilation, ceil_mode)
+    partly = _partly(x, space, kernel, stride, padding, dilation)
     return Facts(
-        output=(x[0], *_pooled("maxpool", x, kernel, stride, padding, dilation, ceil_mode)),
+        output=(x[0], *space),
         torch=(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[rank - 1](kernel, stride, padding, dilation, ceil_mode=ceil_mode),
-        onnx=op.MaxPool(X, kernel_shape=kernel, strides=stride, pads=padding * 2, dilations=dilation, ceil_mode=int(ceil_mode)),
+        onnx=op.MaxPool(X, kernel_shape=kernel, strides=stride, pads=padding * 2, dilations=dilation, ceil_mode=partly),
     )
 
 
@@ -103,11 +112,13 @@ def avgpool(
     kernel, padding = extent(kernel, x, "kernel"), extent(padding, x, "padding")
     stride = kernel if stride is None else extent(stride, x, "stride")
     _same_window("avgpool", x, kernel)
+    space = _pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)
+    partly = _partly(x, space, kernel, stride, padding, (1,) * rank)
     return Facts(
-        output=(x[0], *_pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)),
+        output=(x[0], *space),
         torch=(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[rank - 1](kernel, stride, padding, ceil_mode, count_include_pad),
         onnx=op.AveragePool(
-            X, kernel_shape=kernel, strides=stride, pads=padding * 2, ceil_mode=int(ceil_mode), count_include_pad=int(count_include_pad)
+            X, kernel_shape=kernel, strides=stride, pads=padding * 2, ceil_mode=partly, count_include_pad=int(count_include_pad)
         ),
     )
 
@@ -129,12 +140,14 @@ def lp_pool(x: Shape, norm: Count, kernel: Spatial, stride: Spatial | None = Non
     stride = kernel if stride is None else extent(stride, x, "stride")
     _same_window("lp_pool", x, kernel)
     none, alone = (0,) * rank, (1,) * rank
+    space = _pooled("lp_pool", x, kernel, stride, none, alone, ceil_mode)
+    partly = _partly(x, space, kernel, stride, none, alone)
     powers = X if norm == 1 else op.Pow(X, const(float(norm)))
-    mean = op.AveragePool(powers, kernel_shape=kernel, strides=stride, ceil_mode=int(ceil_mode), count_include_pad=1)
+    mean = op.AveragePool(powers, kernel_shape=kernel, strides=stride, ceil_mode=partly, count_include_pad=1)
     total = op.Mul(mean, const(float(prod(kernel))))
     module = (nn.LPPool1d, nn.LPPool2d, nn.LPPool3d)[rank - 1]
     return Facts(
-        output=(x[0], *_pooled("lp_pool", x, kernel, stride, none, alone, ceil_mode)),
+        output=(x[0], *space),
         torch=module(norm, kernel[0], stride[0], ceil_mode) if rank == 1 else module(norm, kernel, stride, ceil_mode),
         onnx=total if norm == 1 else op.Pow(total, const(1 / norm)),
     )
@@ -202,12 +215,14 @@ def adaptive_maxpool(x: Shape, size: Spatial) -> Facts:
 
 
 def _adaptive(sizes: Shape, wanted: Shape, overall: OnnxCall, pooling: Callable[..., OnnxCall]) -> OnnxExpression | None:
-    """ONNX has no adaptive pooling: nothing to do, one window, or an ordinary pooling where the sizes are known and divide."""
-    if same(sizes, wanted):
-        return X
+    """ONNX has no adaptive pooling: one window, nothing to do, or an ordinary pooling where the sizes are known and divide."""
     if all(w == 1 for w in wanted):
         return overall
-    if not fixed(sizes) or any(n % w for n, w in zip(sizes, wanted, strict=True)):
+    if is_open(sizes):
+        return None
+    if same(sizes, wanted):
+        return X
+    if any(n % w for n, w in zip(sizes, wanted, strict=True)):
         return None
     window = tuple(n // w for n, w in zip(sizes, wanted, strict=True))
     return pooling(X, kernel_shape=window, strides=window)

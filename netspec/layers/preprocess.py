@@ -7,7 +7,7 @@ from netspec.graph import Facts
 from netspec.kinds import Number, Numbers
 from netspec.layer import Reject, layer
 from netspec.lowering import OnnxConstant, X, const, nn, op
-from netspec.shape import Shape
+from netspec.shape import Shape, same
 from netspec.values import Word
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -50,10 +50,12 @@ def normalize(x: Shape, mean: Mean, std: Deviation = 1.0) -> Facts:
 
 
 def _by_channel(value: float | tuple[float, ...], x: Shape, name: str) -> tuple[float, ...]:
-    values = value if isinstance(value, tuple) else (value,) * x[0]
-    if len(values) != x[0]:
-        raise Reject(problems.ValuesPerChannel("normalize", len(values), x), at=name)
-    return values
+    """The values, one for each channel, or one for all."""
+    if not isinstance(value, tuple):
+        return (value,)
+    if not same(x[0], len(value)):
+        raise Reject(problems.ValuesPerChannel("normalize", len(value), x), at=name)
+    return value
 
 
 def _column(values: tuple[float, ...], axes: int) -> OnnxConstant:

@@ -121,7 +121,7 @@ class BlockUser(User):
         frame = here.frame
         inner.namespace = Namespace(path, window=None if here.part is None else here.part.window)
         inner.scope = Scope(inner.namespace)
-        title = _title(item.name, bound)
+        title = _title(item, bound)
         inner.region = self.emitter.region("block", path, title, frame)
         inner.trail = Trail(title, Place(frame.source, op.span), frame.trail)
         inner.blocks = (*frame.blocks, item)
@@ -134,7 +134,9 @@ class BlockUser(User):
         if "weights" not in bound.spans or _takes(item, "weights"):
             return
         place = Place(frame.source, bound.spans["weights"])
-        asked = Pretrained(path, origin, bound.arguments["weights"], bound.arguments.get("map") == "order" and not _takes(item, "map"), place)
+        asked = Pretrained(
+            path, origin, bound.arguments["weights"], bound.arguments.get("map") == "order" and not _takes(item, "map"), place
+        )
         known = next((p for p in self.pretrained if p.path == path), None)  # of a shared block, or of one part around another
         if known is None or path not in self.shared:
             self.pretrained.append(asked)
@@ -162,9 +164,13 @@ def _takes(item: ast.Block | ast.Net, name: str) -> bool:
     return any(p.name == name for p in item.parameters)
 
 
-def _title(name: str, bound: Bound) -> str:
-    """How a use of a block is named in notes and pictures, each argument as it was given: ``bottleneck(64, stride=2)``."""
+def _title(item: ast.Block | ast.Net, bound: Bound) -> str:
+    """How a use of a block is named in notes and pictures: ``bottleneck(64, stride=2)``, what is as it would be anyway left out."""
+    usual = {p.name: p.default.value for p in item.parameters if isinstance(p.default, ast.Literal)}
     given: list[tuple[str, Any]] = [(n, bound.arguments[n]) for n in bound.spans if n not in ("weights", "map")]
+    while given and given[-1][0] in usual and given[-1][1] == usual[given[-1][0]]:
+        given.pop()
+    given = [(n, v) for n, v in given if not (n in bound.named and n in usual and v == usual[n])]
     texts = [(n, show_shape(v.shape) if isinstance(v, Tensor) else show(v)) for n, v in given]
     parts = [f"{n}={text}" if n in bound.named else text for n, text in texts]
-    return f"{name}({', '.join(parts)})" if parts else name
+    return f"{item.name}({', '.join(parts)})" if parts else item.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from netspec.diagnostics import problems
@@ -13,7 +14,7 @@ from netspec.layer import elsewhere, layers
 from netspec.layers.planned import planned
 from netspec.resolve.arguments import Binder
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Feed, Frame
-from netspec.resolve.evaluate import Evaluator
+from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.parts import PartUser
 from netspec.resolve.scope import MISSING, Namespace
 from netspec.resolve.uses import Step
@@ -126,12 +127,30 @@ class Expander(PartUser):
                 yield name, tensor
 
     def _residual(self, op: ast.UseOf, here: Here) -> Tensor | None:
-        """``residual { … }``: an ``add`` with the tensor that flows in as its first branch"""
-        if op.body is not None:
-            return self.merge(layers()["add"], op, op.body, here, identity=True)
+        """``residual { … }``: an ``add`` with the tensor that flows in as its first branch; ``residual(stride == 1) { … }``: where that holds"""
+        body = op.body
+        if body is not None:
+            condition = self._condition(op, here)
+            if condition is not None:
+                op = replace(op, arguments=None)
+            if condition is False and not body.branches:
+                inner = self.place(here) if here.label is not None else here.frame.child()
+                return self.labelled(here, self.body(body, inner, here.flow) or UNKNOWN_TENSOR, inner.namespace)
+            return self.merge(layers()["add"], op, body, here, identity=condition is not False)
         problem = problems.NotAStep("residual", "needs its branch in braces", "write residual { conv(64, 3, padding=1) -> bn }")
         self.report(here.frame, problem, op.span)
         return self.labelled(here, UNKNOWN_TENSOR)
+
+    def _condition(self, op: ast.UseOf, here: Here) -> bool | None:
+        """The truth of a `residual`'s one argument; ``None`` where that is something else."""
+        items = op.arguments.items if op.arguments else ()
+        if len(items) != 1 or items[0].name is not None:
+            return None
+        try:
+            value = Evaluator(here.frame.scope, here.flow).value(items[0].value)
+        except Failure:
+            return None
+        return value if isinstance(value, bool) else None
 
     def _preprocess(self, op: ast.UseOf, here: Here) -> Tensor | None:
         """``preprocess { scale(1/255) }``: the same arithmetic in training, in prediction and in the exported file"""

@@ -88,7 +88,9 @@ class NetUser(BlockUser):
         if here.flow is None:
             self.report(here.frame, problems.NothingFlows(name), op.span)
         elif here.frame.role == "preprocess":
-            self.report(here.frame, problems.NotAStep(name, "is a net, and cannot be part of preprocess", "put it behind the region"), op.span)
+            self.report(
+                here.frame, problems.NotAStep(name, "is a net, and cannot be part of preprocess", "put it behind the region"), op.span
+            )
         else:
             return True
         return False

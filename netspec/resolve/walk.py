@@ -169,8 +169,12 @@ class Walker(ABC):
                 self.report(frame, problems.NotIterable(kind(items)), operation.iterable.span)
             return UNKNOWN_TENSOR
         for item in items:
+            parts = (item,) if len(operation.variables) == 1 else item
+            if not isinstance(parts, tuple) or len(parts) != len(operation.variables):
+                self.report(frame, problems.CannotTakeApart(len(operation.variables), show(item)), operation.iterable.span)
+                return UNKNOWN_TENSOR
             inner = frame.child(in_loop=True)
-            inner.scope.variables[operation.variable] = item
+            inner.scope.variables.update(zip(operation.variables, parts, strict=True))
             flow = self.body(operation.body, inner, flow)
         return flow
 

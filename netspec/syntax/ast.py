@@ -179,7 +179,9 @@ class If(Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class For(Node):
-    variable: str
+    """``for i in range(4) { … }``, or ``for width, stride in table { … }``, which takes each item apart."""
+
+    variables: tuple[str, ...]
     iterable: Expression
     body: Body
     span: Span

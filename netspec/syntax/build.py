@@ -150,7 +150,7 @@ BUILDERS: Final[dict[str, Callable[..., Any]]] = {
     "region": lambda items, span: ast.Region(items[0], span),
     "frozen": lambda items, span: ast.Frozen(items[0], span),
     "if_": _if,
-    "for_": lambda items, span: ast.For(items[0].text, items[1], items[2], span),
+    "for_": lambda items, span: ast.For(tuple(name.text for name in items[:-2]), items[-2], items[-1], span),
     "repeat": lambda items, span: ast.Repeat(items[0], items[1], span),
     "name": lambda items, span: ast.Name(items[0].text, span),
     "attribute": lambda items, span: ast.Attribute(items[0], items[1].text, span),

@@ -11,7 +11,7 @@ from netspec.shape import Shape, spread
 Attempt = Callable[[tuple[Shape, ...], Mapping[str, Any]], TorchCall | None]
 
 _OFTEN = ("attention", "cross_attention", "matmul", "distance", "window_partition", "window_merge", "window_attention")
-DRAWN_OFTEN: Final = dict.fromkeys(_OFTEN, 300)
+DRAWN_OFTEN: Final = dict.fromkeys(_OFTEN, 300) | {"window_merge": 600}
 """Layers of which few random uses fit."""
 
 

@@ -11,6 +11,6 @@ Nothing here reads a file or holds a number of one: names and shapes are all tha
 """
 
 from netspec.backends.mapping.grouping import Contents
-from netspec.backends.mapping.table import Mapped, Row, map_by_order
+from netspec.backends.mapping.table import Given, Mapped, Row, Unmappable, map_by_order
 
-__all__ = ["Contents", "Mapped", "Row", "map_by_order"]
+__all__ = ["Contents", "Given", "Mapped", "Row", "Unmappable", "map_by_order"]

@@ -7,6 +7,8 @@ Kernels with channels last, as Keras has them (https://keras.io/api/layers/):
 - transposed convolution `(kernel, out, in)` becomes `(in, out, kernel)`;
 - dense `(in, out)` becomes `(out, in)`.
 
+A kernel of one point is a matrix, and a matrix such a kernel: each stands for the other, wherever channels stand.
+
 Where a vector was flattened from maps, Keras counts it by height, width, channel, and a net here by channel, height, width: whatever
 weighs the places of such a vector is put in the other order.
 """
@@ -81,9 +83,11 @@ def _single(layer: FileLayer, shapes: Mapping[str, Shape], slot: Slot, layout: L
 
 def convert(shape: Shape, role: str, wanted: Shape, slot: Slot, layout: Layout) -> Conversion | None:
     """How a tensor of ``shape`` becomes the weight ``role`` of a slot, of the shape ``wanted``; ``None`` where it does not."""
+    kind = slot.node.layer
+    if role == "weight" and kind in ("conv", "linear") and (point := _point(shape, wanted, slot, layout)):
+        return point
     if layout == "first":
         return Conversion(wanted) if shape == wanted else None
-    kind = slot.node.layer
     if kind in CONVOLUTIONS and role == "weight":
         return _kernel(shape, wanted, slot)
     if kind == "linear" and role == "weight":
@@ -93,6 +97,21 @@ def convert(shape: Shape, role: str, wanted: Shape, slot: Slot, layout: Layout) 
     if len(wanted) == 1 and kind not in ("linear", *CONVOLUTIONS) and slot.pieces and _moved(slot.pieces):
         return Conversion(wanted, None, slot.pieces, 0, _words(slot.pieces))
     return Conversion(wanted)
+
+
+def _point(shape: Shape, wanted: Shape, slot: Slot, layout: Layout) -> Conversion | None:
+    """A kernel of one point as a matrix, or a matrix as a kernel of one point."""
+    if len(shape) == len(wanted) or min(len(shape), len(wanted)) != 2 or slot.pieces is None or _moved(slot.pieces):
+        return None
+    points = shape[:-2] if layout == "last" else shape[2:]
+    matrix = shape[-2:] if layout == "last" else shape[:2]
+    if {*points, *wanted[2:]} - {1} or (matrix[::-1] if layout == "last" else matrix) != wanted[:2]:
+        return None
+    words = "a kernel of one point as a matrix" if len(wanted) == 2 else "a matrix as a kernel of one point"
+    if layout == "first":
+        return Conversion(wanted, words=words)
+    rank = len(shape)
+    return Conversion(wanted, (rank - 1, rank - 2, *range(rank - 2)), words=f"{words}, transposed")
 
 
 def _kernel(shape: Shape, wanted: Shape, slot: Slot) -> Conversion | None:

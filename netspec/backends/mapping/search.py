@@ -33,6 +33,8 @@ class Search:
     hint: Hint
     ordered: bool = False
     """Whether the file tells the order of all its layers."""
+    as_written: bool = False
+    """Whether the first way is meant: where there is a choice, the slot that stands first in the text."""
     farthest: tuple[int, ...] = ()
     """The longest assignment that was reached: a slot for each of the first layers."""
     reasons: dict[int, str] = field(default_factory=dict)
@@ -72,6 +74,8 @@ class Search:
         if len(found) > 1 and (hint := self.hint(number, found, chosen)) is not None:
             self.reasons[number] = hint[1]
             return [hint[0]]
+        if len(found) > 1 and self.as_written:
+            self.reasons[number] = "in the order of the text"
         return found
 
     def _slots_needed_first(self) -> list[int]:

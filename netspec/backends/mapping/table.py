@@ -61,25 +61,37 @@ class _Way:
     reasons: Mapping[int, str] = field(default_factory=dict)
 
 
-def map_by_order(graph: Graph, contents: Contents, path: str = "", *, part: bool = False, pairs: Mapping[str, str] | None = None) -> Mapped:
+@dataclass(frozen=True)
+class Given:
+    """What a user says where structure leaves a choice: ``pairs`` are layers of the file, by their names, and the slots they belong to;
+    ``as_written`` takes branches side by side in the order of the text."""
+
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    as_written: bool = False
+
+
+_NOTHING: Final = Given()
+
+
+def map_by_order(graph: Graph, contents: Contents, path: str = "", *, part: bool = False, given: Given = _NOTHING) -> Mapped:
     """Map a file to a net, or to what stands at ``path`` in it and below. With ``part`` the file may have more layers than that.
 
-    ``pairs`` are layers of the file, by their names, that belong to certain slots. Raises :class:`Unmappable`.
+    Raises :class:`Unmappable`.
     """
     slots, layers = slots_of(graph, path), layers_of(contents)
-    _check_pairs(pairs or {}, layers, slots, contents.name)
+    _check_pairs(given.pairs, layers, slots, contents.name)
     evidence = layout_by_names(contents)
     blocked = _blocked(graph, path, slots)
     ways: dict[Layout, list[_Way]] = {}
     for layout in _LAYOUTS:
         if layout == "first" or blocked is None:
-            attempt = _Attempt(contents, layers, slots, layout, pairs or {})
+            attempt = _Attempt(contents, layers, slots, layout, given)
             ways[layout] = attempt.ways(part)
     if blocked is not None and (evidence == "last" or not ways["first"]):
         raise blocked
     layout = _layout(ways, evidence, contents, slots, layers)
     if not ways[layout]:
-        raise _Attempt(contents, layers, slots, layout, pairs or {}).failure()
+        raise _Attempt(contents, layers, slots, layout, given).failure()
     if len(ways[layout]) > 1:
         raise _ambiguous(contents, ways[layout], slots)
     return _table(contents, ways[layout][0], slots, layout, _layout_note(ways, layout, evidence, contents))
@@ -93,7 +105,7 @@ class _Attempt:
     layers: tuple[FileLayer, ...]
     slots: tuple[Slot, ...]
     layout: Layout
-    pairs: Mapping[str, str]
+    given: Given
 
     def ways(self, part: bool) -> list[_Way]:
         """No way, one, or two of however many there are."""
@@ -105,7 +117,7 @@ class _Attempt:
             try:
                 for chosen in search.ways():
                     found.append(_Way(layers, chosen, dict(search.reasons)))
-                    if len(found) == 2:
+                    if len(found) == 2 or self.given.as_written:
                         return found
             except TooHard:
                 raise Unmappable(self._does_not_fit(layers, search, "there are too many ways to try")) from None
@@ -126,11 +138,11 @@ class _Attempt:
                 yield kept
 
     def _fits(self, layer: FileLayer) -> list[int]:
-        paired = self.pairs.get(layer.name)
+        paired = self.given.pairs.get(layer.name)
         return [
             i
             for i, slot in enumerate(self.slots)
-            if (slot.name == paired if paired is not None else slot.name not in self.pairs.values()) and self.fit(layer, slot) is not None
+            if (slot.name == paired if paired is not None else slot.name not in self.given.pairs.values()) and self.fit(layer, slot) is not None
         ]
 
     def fit(self, layer: FileLayer, slot: Slot) -> Fit | None:
@@ -144,9 +156,9 @@ class _Attempt:
         known: dict[tuple[object, ...], list[int]] = {}
         fits = []
         for layer in layers:
-            key = (layer.single, self.pairs.get(layer.name), *((r, self.contents.shapes[k]) for r, k in layer.roles.items()))
+            key = (layer.single, self.given.pairs.get(layer.name), *((r, self.contents.shapes[k]) for r, k in layer.roles.items()))
             fits.append(known[key] if key in known else known.setdefault(key, self._fits(layer)))
-        return Search(layers, self.slots, fits, hint, self.contents.ordered)
+        return Search(layers, self.slots, fits, hint, self.contents.ordered, self.given.as_written)
 
     def failure(self) -> Unmappable:
         """Why there is no way, as far as the first layer that goes nowhere."""
@@ -233,9 +245,8 @@ def _ambiguous(contents: Contents, ways: Sequence[_Way], slots: Sequence[Slot]) 
     number = next(i for i, (a, b) in enumerate(zip(one.slots, other.slots)) if a != b)
     layer, found = one.layers[number], [slots[w.slots[number]] for w in ways]
     shapes = ", ".join(show(contents.shapes[key]) for key in layer.roles.values())
-    problem = OrderAmbiguous(
-        contents.name, f"{layer.name} ({shapes})", tuple(s.name for s in found), tuple(str(s.node.place) for s in found)
-    )
+    names, places = tuple(s.name for s in found), tuple(str(s.node.place) for s in found)
+    problem = OrderAmbiguous(contents.name, layer.name, shapes, names, places)
     return Unmappable(problem, [(found[0].node.place, "either here"), (found[1].node.place, "or here")])
 
 
