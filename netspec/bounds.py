@@ -59,6 +59,9 @@ def _of_atom(atom: Any, upper: bool) -> Bound:
     if of is None:
         return Bound({atom.key: Fraction(1)})
     inner = _bound(of, upper)
+    if by is not None and not isinstance(by, int):  # by a formula of at least 1: from 0 to the whole of it
+        low = _bound(of, upper=False).least()
+        return Bound(known=False) if low is None or low < 0 else inner if upper else Bound()
     if by is not None:
         return Bound(constant=Fraction(0 if upper else 1 - by, by)).plus(inner, Fraction(1, by))
     if not upper:

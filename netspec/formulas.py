@@ -65,7 +65,7 @@ def _left_of_atom(atom: object, by: int, classes: Classes) -> int | None:
     if of is None:
         period, residue = classes.get(name, (1, 0))
         return residue % by if period % by == 0 else None
-    if divisor is None:
+    if not isinstance(divisor, int):
         return None
     left = remainder(of, divisor * by, classes)
     return None if left is None else left // divisor
@@ -100,6 +100,9 @@ def _of_atom(atom: object, classes: Classes) -> Linear:
         return {(key,): Fraction(1)}
     if by is None:
         return {(f"max({_text(_linear(of, classes))}, 0)",): Fraction(1)}
+    if not isinstance(by, int):
+        above, below = (f"({text})" if " " in text else text for text in (_text(_linear(d, classes)) for d in (of, by)))
+        return {(f"floor({above}/{below})",): Fraction(1)}
     left = remainder(of, by, classes)
     if left is not None:
         return {words: f / by for words, f in _linear(of - left, classes).items()}

@@ -51,6 +51,11 @@ def key_of(path: str, weight: str) -> str:
     return f"{path}.{weight}" if weight else path
 
 
+def is_below(path: str, outer: str) -> bool:
+    """Whether a path is another, or lies below it; all do below the empty one."""
+    return not outer or path == outer or path.startswith(f"{outer}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """A part of the net that belongs together in a picture and in a table.
@@ -193,7 +198,8 @@ class Graph:
     @cached_property
     def macs(self) -> int:
         """Multiply-accumulates of one forward pass over one sample in inference."""
-        return sum(n.facts.macs for n in self.nodes if n.index in self.inferred)
+        total = sum(n.facts.macs for n in self.nodes if n.index in self.inferred)
+        return total if self.sizes is None else self.sizes.shown(total)  # type: ignore[no-any-return]
 
     @cached_property
     def inferred(self) -> frozenset[int]:

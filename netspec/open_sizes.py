@@ -12,7 +12,7 @@ from typing import Any, Final
 from netspec.diagnostics.problem import Problem, Trail
 from netspec.diagnostics.text import listing
 from netspec.formulas import Classes, equal, written
-from netspec.sizes import Condition, Dim
+from netspec.sizes import Condition, Dim, symbol
 from netspec.source import Place
 
 Sizes = Mapping[str, int]
@@ -149,6 +149,11 @@ class OpenSizes:
     def accepts(self, **sizes: int) -> bool:
         """Whether the net takes these sizes: ``accepts(H=224, W=256)``."""
         return all(n >= 1 for n in sizes.values()) and self.refusal(sizes) is None
+
+    @property
+    def variables(self) -> dict[str, Dim]:
+        """The symbols as sizes to compute with."""
+        return {s: symbol(s, self.traced[s]) for s in self.symbols}
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:

@@ -34,11 +34,14 @@ class NeedsNumber(TypeError):
 
 @dataclass(frozen=True, eq=False)
 class Atom:
-    """A symbol, ``floor(of / by)``, or without ``by`` ``max(of, 0)``. The key of a symbol is its name; atoms with equal keys are equal."""
+    """A symbol, ``floor(of / by)``, or without ``by`` ``max(of, 0)``. The key of a symbol is its name; atoms with equal keys are equal.
+
+    ``by`` is a formula where the proportion of a picture is kept.
+    """
 
     key: str
     of: Dim | None = None
-    by: int | None = None
+    by: Dim | int | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Atom) and self.key == other.key
@@ -50,22 +53,27 @@ class Atom:
         """The value where the symbols have these."""
         if self.of is None:
             return sizes[self.key]
-        return self.of.at(sizes) // self.by if self.by else max(self.of.at(sizes), 0)
+        return self.of.at(sizes) // at(self.by, sizes) if self.by is not None else max(self.of.at(sizes), 0)
 
     def among(self, sizes: Mapping[str, int]) -> Any:
         """The atom with numbers in the place of some symbols."""
         if self.of is None:
             return sizes[self.key] if self.key in sizes else Dim({(self,): 1}, 0, 1)
-        return self.of.among(sizes) // self.by if self.by else larger(self.of.among(sizes), 0)
+        by = self.by.among(sizes) if isinstance(self.by, Dim) else self.by
+        return self.of.among(sizes) // by if by is not None else larger(self.of.among(sizes), 0)
 
     @cached_property
     def symbols(self) -> frozenset[str]:
         """The symbols in it."""
-        return frozenset({self.key}) if self.of is None else self.of.symbols
+        if self.of is None:
+            return frozenset({self.key})
+        return self.of.symbols | self.by.symbols if isinstance(self.by, Dim) else self.of.symbols
 
     @cached_property
     def period(self) -> int:
         """After so much more of a symbol, the atom has grown by the same amount, whatever the size was."""
+        if isinstance(self.by, Dim):
+            return _ENDLESS
         return 1 if self.of is None else self.of.period * (self.by or 1)
 
 
@@ -204,8 +212,8 @@ class Dim(Open):
         return prod((self,) * exponent)
 
     def __floordiv__(self, by: Any) -> Any:
-        if isinstance(by, Dim) and by == self:
-            return 1
+        if isinstance(by, Dim):
+            return _proportion(self, by)
         if type(by) is not int:
             return self._refused(by)
         if by <= 0:
@@ -231,9 +239,12 @@ class Dim(Open):
         return self._refused(by)
 
     def __rfloordiv__(self, other: Any) -> Any:
+        return _proportion(Dim({}, other, other), self) if type(other) is int else self._refused(other)
+
+    def __rmod__(self, other: Any) -> Any:
         return self._refused(other)
 
-    __rmod__ = __rtruediv__ = __rpow__ = __rfloordiv__
+    __rtruediv__ = __rpow__ = __rmod__
 
     def __abs__(self) -> Any:
         return self if self >= 0 else -self
@@ -310,6 +321,8 @@ class Dim(Open):
 
 
 _HIGHEST_POWER = 8
+_ENDLESS = 2**40
+"""The period of what has none."""
 
 
 def symbol(name: str, tried: int) -> Dim:
@@ -366,12 +379,22 @@ def _quotient(value: Dim, by: int) -> Any:
     inside = {m: c // common for m, c in inside.items()}
     rest = Dim(inside, constant, 0)
     inner = _only(rest)
-    if inner is not None and inner.of is not None and inner.by is not None:
+    if inner is not None and inner.of is not None and isinstance(inner.by, int):
         found = _dim(outside, whole, 0) + (inner.of + constant * inner.by) // (inner.by * by)
         return Dim(found.terms, found.constant, tried) if isinstance(found, Dim) else found
     atom = Atom(f"({_key(rest)})//{by}", rest, by)
     outside[(atom,)] = outside.get((atom,), 0) + 1
     return _dim(outside, whole, tried)
+
+
+def _proportion(value: Dim, by: Dim) -> Any:
+    """``floor(value / by)`` of formulas, where ``by`` is nowhere below 1."""
+    if (low := least(by)) is None or low < 1:
+        raise NeedsNumber(by)
+    times = value.terms.get(next(iter(by.terms)), 0) // by.terms[next(iter(by.terms))]
+    if type(rest := value - by * times) is int and 0 <= rest < low:
+        return times
+    return Dim({(Atom(f"({_key(value)})//({_key(by)})", value, by),): 1}, 0, value.tried // by.tried)
 
 
 def _only(value: Dim) -> Atom | None:

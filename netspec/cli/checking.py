@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from netspec.cli.terminal import show_diagnostics, show_json
 from netspec.compiler import Limits, compile_source
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.text import magnitude, plural
+from netspec.diagnostics.text import listing, magnitude, plural
 from netspec.graph import Graph
 from netspec.limits import MAX_BYTES, MAX_NODES
 from netspec.report.figures import outline
 from netspec.shape import show
 from netspec.syntax.read import read_source
+
+_LONG: Final = 80
 
 
 def check(
@@ -59,10 +61,22 @@ def _sentences(graph: Graph) -> str:
     trainable = "" if graph.trainable == graph.parameters else f", {graph.trainable:,} of them trainable"
     lines = [
         f"{graph.name}: {', '.join(shapes)} -> {', '.join(results)}",
-        f"  {plural(graph.parameters, 'parameter')}{trainable}, {magnitude(graph.macs, 'MACs')}, {plural(len(graph.layers), 'layer')}",
+        f"  {plural(graph.parameters, 'parameter')}{trainable}, {_work(graph)}, {plural(len(graph.layers), 'layer')}",
     ]
+    lines += [] if graph.sizes is None else [f"  {sentence}" for sentence in graph.sizes.sentences()]
     if graph.expectations is None:
         lines.append("  expectations of the file not checked, since parameters were set")
     elif graph.expectations:
         lines.append(f"  {plural(graph.expectations, 'expectation')} {'holds' if graph.expectations == 1 else 'hold'}")
     return "\n".join(lines)
+
+
+def _work(graph: Graph) -> str:
+    """Multiply-accumulates; a formula that is too long to be read as their number for certain sizes."""
+    text = magnitude(graph.macs, "MACs")
+    if graph.sizes is None or len(text) <= _LONG:
+        return text
+    from netspec.sizes import at
+
+    sizes = listing([f"{s} = {n}" for s, n in graph.sizes.traced.items()])
+    return f"{magnitude(at(graph.macs, graph.sizes.traced), 'MACs')} with {sizes}"

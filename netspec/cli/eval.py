@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from netspec.cli.options import Device, Json
+from netspec.cli.options import Device, Json, Net, Set
+from netspec.cli.reading import Extra, Labels, Map, Model, Nonfinite, Weights, opened, reading
 from netspec.cli.terminal import console, show_json
 
 EXAMPLE = "Example: netspec eval runs/mnist_convnet-1 --data examples/mnist/mnist.npz"
-Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A run's folder, or an .onnx file that netspec has exported.", show_default=False)
-]
 Data = Annotated[Path, typer.Option("--data", help="A folder of images, with a folder for each class, or an .npz.", show_default=False)]
 Split = Annotated[
     str | None,
@@ -26,12 +24,26 @@ Split = Annotated[
 ]
 
 
-def command(model: Model, data: Data, split: Split = None, json: Json = False, device: Device = "auto") -> None:
+def command(
+    model: Model,
+    data: Data,
+    split: Split = None,
+    weights: Weights = None,
+    labels: Labels = None,
+    map_: Map = None,
+    allow_extra: Extra = False,
+    allow_nonfinite: Nonfinite = False,
+    set_: Set = None,
+    net: Net = None,
+    json: Json = False,
+    device: Device = "auto",
+) -> None:
     """How good a trained model is: accuracy, loss, and each class."""
     from netspec.inference import evaluate
     from netspec.report.tables import show_evaluation
 
-    found = evaluate(model, data, split=split, device=device)
+    how = reading(map_, allow_extra, allow_nonfinite)
+    found = evaluate(opened(model, weights, labels, how, set_, net, device), data, split=split, device=device)
     if json:
         show_json(found.model_dump(mode="json"))
     else:

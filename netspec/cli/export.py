@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netspec.cli.options import Json, Net, Set, compiled, refuse_inputs
+from netspec.cli.reading import Extra, Map, Nonfinite, Weights, is_spec, reading
 from netspec.cli.terminal import show_json
-from netspec.diagnostics.text import escape
+from netspec.diagnostics.text import escape, plural
 
 if TYPE_CHECKING:
+    from netspec.backends.torch.loading import Reading
     from netspec.graph import Graph
 
 EXAMPLE = "Example: netspec export runs/mnist_convnet-1 --onnx digits.onnx"
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder, or a .net file with --weights.", show_default=False)]
 Onnx = Annotated[bool, typer.Option("--onnx", help="To ONNX, the one format so far; a name ending in .onnx may follow.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The file to write; NAME.onnx if left out.", show_default=False)]
-Weights = Annotated[
-    Path | None, typer.Option("--weights", help="A weights file for the net: .safetensors, .pth or .npz.", show_default=False)
-]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
@@ -30,6 +29,9 @@ def command(
     onnx: Onnx = False,
     out: Out = None,
     weights: Weights = None,
+    map_: Map = None,
+    allow_extra: Extra = False,
+    allow_nonfinite: Nonfinite = False,
     force: Force = False,
     set_: Set = None,
     net: Net = None,
@@ -40,11 +42,12 @@ def command(
 
     from netspec.backends.onnx import export
 
-    graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(model, weights, set_, net)
-    target = out or Path(f"{model.resolve().name if model.is_dir() else model.stem}.onnx")
+    how = reading(map_, allow_extra, allow_nonfinite)
+    graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(compiled(model, set_, net), weights, how)
+    target = out or Path(f"{model.resolve().name if model.is_dir() else _stem(model)}.onnx")
     if target.suffix != ".onnx":
         raise typer.BadParameter(f"{escape(str(target))} would be an ONNX file: end its name with .onnx", param_hint="--out")
-    refuse_inputs(target, model, weights, *(p for p in model.glob("*") if p.suffix != ".onnx"))
+    refuse_inputs(target, model, None if weights is None else Path(weights), *(p for p in model.glob("*") if p.suffix != ".onnx"))
     report = export(graph, tensors, target, classes=classes, force=force)
     if json:
         show_json(asdict(report))
@@ -62,18 +65,26 @@ def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] |
     return run.graph, run.weights(), run.record.classes
 
 
-def _from_spec(spec: Path, weights: Path | None, set_: list[str] | None, net: str | None) -> tuple[Graph, Mapping[str, Any], None]:
-    graph = compiled(spec, set_, net)
-    if weights is not None:
-        from netspec.backends.torch.weights import check_weights, read_weights
+def _stem(spec: Path) -> str:
+    """What a file made from a spec is called: as the spec, which may be one of the library, ``netspec:name``."""
+    return str(spec).removeprefix("netspec:") if is_spec(spec) and spec.suffix != ".net" else spec.stem
 
-        tensors = read_weights(weights, graph)
-        check_weights(graph, tensors, str(weights))
-        return graph, tensors, None
+
+def _from_spec(graph: Graph, weights: str | None, how: Reading) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] | None]:
+    """A net with the weights of a file; or, without one, with those that the spec asks for and fresh random ones."""
+    from netspec.training.labels import read_classes
+
+    if weights is not None:
+        from netspec.backends.torch.loading import load_weights
+
+        loaded = load_weights(graph, weights, how)
+        return graph, loaded.tensors, read_classes(loaded.metadata)
     import torch
 
     from netspec.backends.torch import build
+    from netspec.backends.torch.pretrained import fresh
 
-    typer.echo("note: no weights given, so the file gets fresh random ones; train first, or name some with --weights", err=True)
+    if rest := fresh(graph):
+        typer.echo(f"note: no weights for {plural(len(rest), 'tensor')}, which get fresh random ones; train, or use --weights", err=True)
     torch.manual_seed(0)
     return graph, build(graph).state_dict(), None

@@ -13,7 +13,21 @@ from typing import Any, Final
 from netspec.cli.terminal import abandon, crash, fail
 from netspec.diagnostics import Exit, NetspecError
 
-COMMANDS: Final = ("check", "summary", "render", "new", "train", "eval", "predict", "export", "layers", "explain", "reference")
+COMMANDS: Final = (
+    "check",
+    "summary",
+    "render",
+    "new",
+    "train",
+    "eval",
+    "predict",
+    "export",
+    "weights",
+    "fetch",
+    "layers",
+    "explain",
+    "reference",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from netspec.diagnostics import Diagnostic, Exit, NetspecError
 
-LIBRARIES = ("torch", "numpy", "onnx", "onnxruntime", "PIL", "matplotlib", "rich", "pydantic", "pygraphviz", "lark")
+LIBRARIES = ("torch", "numpy", "onnx", "onnxruntime", "PIL", "matplotlib", "rich", "pydantic", "pygraphviz", "lark", "h5py")
 """What netspec, or working on it, needs, and only loads where it is used."""
 
 

@@ -9,7 +9,8 @@ from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassCount, NotAnImageNet
 from netspec.graph import Graph
-from netspec.shape import show
+from netspec.diagnostics.text import listing
+from netspec.shape import show, symbols_of
 
 Ending = Literal["softmax", "sigmoid"]
 
@@ -47,6 +48,9 @@ def image_task(graph: Graph) -> Task:
     if len(shape) != 3 or shape[0] not in (1, 3):
         hint = "write input(1xHxW) for grey and input(3xHxW) for RGB images, as image: input(3x224x224)"
         raise _not(graph, f"its input is {show(shape)}, and images are 1xHxW or 3xHxW", hint)
+    if open_sizes := symbols_of(shape):
+        hint = f"set one: {' '.join(f'--set {s}=224' for s in open_sizes)}"
+        raise _not(graph, f"it leaves {listing(open_sizes)} open, and pictures are brought to one size", hint)
     if len(graph.outputs) != 1:
         raise _not(graph, f"it has {len(graph.outputs)} outputs", "train a net with one output: several at once are not built yet")
     last = graph.nodes[graph.outputs[0].node]

@@ -145,7 +145,13 @@ class WeightsDoNotFit(Problem):
             return "train again from an earlier checkpoint: these numbers cannot be used"
         if any(re.search(r"(kernel|gamma|moving_mean)(:0)?$|(^|[./])vars[./]\d+$", key) for key in self.unexpected):
             return "these are another framework's names: map=order matches by structure, and `netspec weights` shows how"
+        if self._is_head():
+            return "to keep all but this layer, use the part of the net before it with weights=, and write a layer of your own behind it"
         return "use the weights of this very net, or change the net until names and shapes agree"
+
+    def _is_head(self) -> bool:
+        """Whether one layer alone differs, as where a net was trained for another number of classes."""
+        return bool(self.wrong) and not (self.missing or self.unexpected) and len({w.key.rpartition(".")[0] for w in self.wrong}) == 1
 
 
 def _counted(count: int, what: str) -> str:
@@ -316,6 +322,53 @@ class WrongInputCount(Problem):
 
     def help(self) -> str:
         return "give one tensor for each input, in this order"
+
+
+@dataclass(frozen=True)
+class RefusedSizes(Problem):
+    """Sizes that a net with open sizes does not take."""
+
+    sizes: tuple[tuple[str, int], ...]
+    why: str
+    rules: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
+    """Symbols with what they must be, and the accepted sizes next to those that came in."""
+    relations: tuple[str, ...] = ()
+    code = "N822"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"the net does not take {listing([f'{s} = {n:,}' for s, n in self.sizes])}: {self.why}"
+
+    def notes(self) -> Iterable[str]:
+        for symbol, must, _ in self.rules:
+            yield f"{symbol} must be {must}"
+        for relation in self.relations:
+            yield f"it must be that {relation}"
+
+    def help(self) -> str | None:
+        near = [f"{symbol} = {listing([str(n) for n in sizes], 'or')}" for symbol, _, sizes in self.rules if sizes]
+        return f"resize or pad to {listing(near)}" if near else None
+
+
+@dataclass(frozen=True)
+class OpenSizeFixed(Problem):
+    """A layer that works for one size alone in PyTorch or ONNX, where the net leaves it open."""
+
+    layer: str
+    target: str
+    value: str
+    symbols: tuple[str, ...]
+    code = "N823"
+
+    def message(self) -> str:
+        return f"in {self.target} `{self.layer}` needs a number for {self.value}, and {listing(self.symbols)} {self._is} left open"
+
+    @property
+    def _is(self) -> str:
+        return "is" if len(self.symbols) == 1 else "are"
+
+    def help(self) -> str:
+        return f"fix the input's size: {' '.join(f'--set {s}=224' for s in self.symbols)}"
 
 
 @dataclass(frozen=True)

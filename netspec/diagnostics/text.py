@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from netspec.shape import Open
+
 _SHORT: Final = 5
 """Up to how many letters a name counts as short."""
 
@@ -62,7 +64,9 @@ def plural(count: int, noun: str) -> str:
 
 
 def magnitude(count: int, unit: str) -> str:
-    """``4.089 GMACs``: four digits, a scale, and what is counted."""
+    """``4.089 GMACs``: four digits, a scale, and what is counted; ``9,408 H W MACs`` where that depends on open sizes."""
+    if isinstance(count, Open):
+        return f"{count:,} {unit}"
     for scale, prefix in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= scale:
             return f"{count / scale:.4g} {prefix}{unit}"

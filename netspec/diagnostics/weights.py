@@ -187,7 +187,7 @@ class CannotFetch(Problem):
         return f"the checkpoint {self.name} is not on this machine and cannot be fetched: {escape(self.reason[:300])}"
 
     def notes(self) -> Iterable[str]:
-        yield f"it is published at {self.address}; its SHA-256 begins with {self.sha256}"
+        yield f"it is published at {self.address}; its SHA-256 {'is' if len(self.sha256) == 64 else 'begins with'} {self.sha256}"
 
     def help(self) -> str:
         return f"fetch it where there is a network, and put it here: {escape(self.path)}"
@@ -228,3 +228,25 @@ class TwoSources(Problem):
 
     def help(self) -> str:
         return "a shared block has one set of weights: name one file"
+
+
+@dataclass(frozen=True)
+class PartTwice(Problem):
+    """A file that holds a part of a net in two ways: at its place in the whole net, and alone."""
+
+    name: str
+    path: str
+    whole: str
+    alone: str
+    code = "N827"
+    exit = Exit.MODEL_FILE
+
+    def message(self) -> str:
+        keys = f"{escape(self.whole[:200])} and {escape(self.alone[:200])}"
+        return f"{escape(self.name)} holds the part `{escape(self.path)}` twice: its first tensor may be {keys}"
+
+    def label(self) -> str:
+        return "asked for here"
+
+    def help(self) -> str:
+        return "give a file that holds it once"

@@ -1,7 +1,7 @@
-"""Prediction and evaluation with a trained model: the folder of a run, or an ONNX file exported from one."""
+"""Prediction and evaluation with a trained model: the folder of a run, an ONNX file exported from one, or a spec and its weights."""
 
 from netspec.inference.evaluation import evaluate
-from netspec.inference.model import Model, open_model
+from netspec.inference.model import Model, SpecModel, open_model
 from netspec.inference.prediction import predict
 
-__all__ = ["Model", "evaluate", "open_model", "predict"]
+__all__ = ["Model", "SpecModel", "evaluate", "open_model", "predict"]

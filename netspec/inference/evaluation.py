@@ -20,7 +20,7 @@ _WHOLE: Final = Division(whole=True)
 
 
 def evaluate(
-    model: str | os.PathLike[str],
+    model: str | os.PathLike[str] | Model,
     data: str | os.PathLike[str],
     *,
     split: str | None = None,
@@ -35,11 +35,11 @@ def evaluate(
     Raises :class:`~netspec.diagnostics.NetspecError`: data that does not fit exits 3, a model that cannot be used 4, a device that is
     not there 5, an answer that is not finite 6 and names the image.
     """
-    opened = open_model(Path(model), device)
+    opened = model if isinstance(model, Model) else open_model(Path(model), device)
     name, images = _images(opened, Path(data), split)
     measures = measure(opened.logits, images, opened.task.classes, batch)
     return Evaluation(
-        model=escape(str(model)),
+        model=escape(str(opened.path)),
         data=escape(str(data)),
         split=name,
         images=measures.images,

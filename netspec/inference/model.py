@@ -1,4 +1,4 @@
-"""A trained model, from a run or from an ONNX file, behind one face."""
+"""A trained model, from a run, from an ONNX file, or from a spec and a file of weights, behind one face."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import torch
 from torch import Tensor
 
+from netspec.backends.atomic import open_regular
 from netspec.backends.onnx.session import infer, open_session, read_onnx_metadata
 from netspec.backends.torch import CompiledNet, build
+from netspec.backends.torch.loading import STRICT, Reading, load_weights
+from netspec.backends.torch.pretrained import fresh, pretrained_weights
 from netspec.data import Division, Task, image_task
 from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
+from netspec.diagnostics.models import CannotRead
 from netspec.diagnostics.running import LabelCount, NoSuchDevice, NotNetspecModel
+from netspec.diagnostics.weights import NoWeights
+from netspec.graph import Graph
 from netspec.training.device import available_devices, choose_device
 from netspec.training.labels import read_classes
 from netspec.training.rebuild import load_run
@@ -48,7 +54,22 @@ class Model(ABC):
             raise failure(LabelCount(str(self.path), len(self.classes), self.task.outputs))
 
 
-class RunModel(Model):
+class NetModel(Model):
+    """A model that PyTorch runs."""
+
+    _net: CompiledNet
+    _device: torch.device
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return cast("Tensor", self._net.logits(pixels.to(self._device)))
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        logits = self.logits(pixels).cpu()
+        return _pair(torch.sigmoid(logits)) if self.task.binary else torch.softmax(logits, 1)
+
+
+class RunModel(NetModel):
     """The net of a run folder, with its best weights, else its last ones."""
 
     def __init__(self, path: Path, device: str) -> None:
@@ -61,15 +82,53 @@ class RunModel(Model):
         self._check_labels()
         tensors = run.weights()
         self._device = choose_device(device)
-        self._net: CompiledNet = build(run.graph, tensors, name=str(path)).to(self._device).eval()
+        self._net = build(run.graph, tensors, name=str(path)).to(self._device).eval()
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return cast("Tensor", self._net.logits(pixels.to(self._device)))
 
-    def probabilities(self, pixels: Tensor) -> Tensor:
-        logits = self.logits(pixels).cpu()
-        return _pair(torch.sigmoid(logits)) if self.task.binary else torch.softmax(logits, 1)
+class SpecModel(NetModel):
+    """A spec's net with the weights of a file, or with those that the spec itself asks for.
+
+    Its classes are called as in ``labels``, a file with one a line, else as the weights say, else by their numbers, from 0.
+    """
+
+    def __init__(
+        self, graph: Graph, weights: str | None = None, device: str = "auto", *, labels: Path | None = None, reading: Reading = STRICT
+    ) -> None:
+        self.path = Path(graph.source.name)
+        self.task = image_task(graph)
+        tensors, metadata = _of_spec(graph, weights, reading)
+        named = read_labels(labels) if labels is not None else read_classes(metadata)
+        self.classes = named or tuple(map(str, range(self.task.classes)))
+        if len(self.classes) != self.task.classes:
+            raise failure(LabelCount(str(labels or weights), len(self.classes), self.task.outputs))
+        self._device = choose_device(device)
+        self._net = build(graph, tensors, name=weights or str(self.path)).to(self._device).eval()
+
+
+def _of_spec(graph: Graph, weights: str | None, reading: Reading) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
+    """A net's weights and what they say of themselves. Raises N819 where no file gives some of them: a random answer helps nobody."""
+    if weights is not None:
+        loaded = load_weights(graph, weights, reading)
+        return loaded.tensors, loaded.metadata
+    if missing := fresh(graph):
+        places = {key: str(node.place) for key, _, node in graph.weights()}
+        raise failure(NoWeights(graph.name, tuple((key, places[key]) for key in missing)))
+    return pretrained_weights(graph), {}
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The names of classes in a file, one a line, in the order of the net's outputs. Raises N801."""
+    with open_regular(str(path)) as file:
+        content = file.read(_LONGEST_LABELS + 1)
+    if len(content) > _LONGEST_LABELS:
+        raise failure(CannotRead(str(path), f"a file of labels has at most {_LONGEST_LABELS:,} bytes"))
+    try:
+        return tuple(content.decode("utf-8-sig").rstrip("\r\n").splitlines())
+    except UnicodeDecodeError as error:
+        raise failure(CannotRead(str(path), "it is not text in UTF-8")) from error
+
+
+_LONGEST_LABELS: Final = 4 * 2**20
 
 
 class OnnxModel(Model):

@@ -27,16 +27,19 @@ _LARGEST_BATCH_BYTES: Final = 64 * 2**20
 Name = str | os.PathLike[str]
 
 
-def predict(model: Name, files: Name | Sequence[Name], *, top: int = 5, device: str = "auto", batch: int = _BATCH) -> list[Prediction]:
+def predict(
+    model: Name | Model, files: Name | Sequence[Name], *, top: int = 5, device: str = "auto", batch: int = _BATCH
+) -> list[Prediction]:
     """The ``top`` most probable classes of every image, in the order given; a folder stands for the images in it and below, sorted.
 
-    ``model`` is the folder of a run (its best weights, else its last) or an ``.onnx`` file that netspec has exported. Images are decoded
-    as in training. Where the net ends in logits, softmax (or, of one number, sigmoid) makes them probabilities.
+    ``model`` is the folder of a run (its best weights, else its last), an ``.onnx`` file that netspec has exported, or an opened model,
+    as :class:`~netspec.inference.SpecModel` makes one of a spec and a file of weights. Images are decoded as in training. Where the net
+    ends in logits, softmax (or, of one number, sigmoid) makes them probabilities.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a path or image that cannot be read exits 3 (all such images in one error), a
     model that cannot be used 4, a device that is not there 5, an answer that is not finite 6 and names the image.
     """
-    opened = open_model(Path(model), device)
+    opened = model if isinstance(model, Model) else open_model(Path(model), device)
     paths = image_files([Path(files)] if isinstance(files, str | os.PathLike) else map(Path, files))
     return [answer for part in _parts(paths, opened.task.format, batch) for answer in _answers(opened, part, top)]
 

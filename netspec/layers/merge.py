@@ -1,9 +1,12 @@
 """Merges: several tensors become one. Each branch is an alternative way from the tensor that flows in."""
 
+from functools import reduce
+
 from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.kinds import Axis
 from netspec.layer import Reject, layer
+from netspec.layers._spatial import larger
 from netspec.lowering import EACH, OnnxCall, TorchCall, nn, op
 from netspec.shape import Shape, same, show
 
@@ -62,12 +65,13 @@ def multiply(*branches: Shape) -> Facts:
 
 def _stretched(sizes: tuple[int, ...]) -> int | None:
     """The size that they have where those of 1 are stretched, or ``None`` where the others differ."""
-    large = [n for n in dict.fromkeys(sizes) if n != 1]  # alike as they stand: nothing is asked of a lone open size
-    if len(large) > 1:
-        large = [n for n in large if not same(n, 1)]
-        if not all(same(n, large[0]) for n in large):
-            return None
-    return large[0] if large else 1
+    others = [n for n in dict.fromkeys(sizes) if n != 1]  # alike as they stand: nothing is asked of a lone open size
+    if len(others) < 2:
+        return others[0] if others else 1
+    large = [n for n in others if not same(n, 1)]
+    if not all(same(n, large[0]) for n in large):
+        return None
+    return reduce(larger, others)
 
 
 @layer("Maximum", "maxout", "eltwise_max")

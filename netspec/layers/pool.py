@@ -10,7 +10,7 @@ from netspec.layer import Reject, layer
 from netspec.layers import _measured as measured
 from netspec.layers._spatial import extent, rank_of, slid
 from netspec.lowering import OnnxCall, OnnxExpression, X, const, nn, op
-from netspec.shape import Shape, is_open, same, windows
+from netspec.shape import Shape, is_open, windows
 
 
 def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil: bool) -> Shape:
@@ -24,10 +24,10 @@ def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, 
 
 
 def _partly(x: Shape, space: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> int:
-    """ONNX's ``ceil_mode`` for windows that were counted so: 1 where one is only partly filled. Where none is, its shape inference would
-    count one more, which begins behind the data."""
+    """ONNX's ``ceil_mode`` for windows that were counted so: 1 where one is only partly filled, or may be on an axis that is left open.
+    Where none is, its shape inference would count one more, which begins behind the data; of open axes it says nothing."""
     axes = zip(x[1:], kernel, stride, padding, padding, dilation, strict=True)
-    return int(not same(space, tuple(windows(*axis) for axis in axes)))
+    return int(space != tuple(windows(*axis) for axis in axes))  # formulas are to be alike as they stand, whatever the sizes
 
 
 def _steps_over(size: int, count: int, stride: int, padding: int, dilation: int) -> bool:
@@ -220,7 +220,7 @@ def _adaptive(sizes: Shape, wanted: Shape, overall: OnnxCall, pooling: Callable[
         return overall
     if is_open(sizes):
         return None
-    if same(sizes, wanted):
+    if sizes == wanted:  # numbers: an open size is none of these
         return X
     if any(n % w for n, w in zip(sizes, wanted, strict=True)):
         return None

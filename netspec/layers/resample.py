@@ -9,7 +9,7 @@ from netspec.graph import Facts
 from netspec.kinds import Boolean, Count, Factors, OneOf, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers import _measured as measured
-from netspec.layers._spatial import extent, rank_of
+from netspec.layers._spatial import extent, larger, rank_of, smaller
 from netspec.lowering import OnnxCall, OnnxExpression, OnnxInput, X, const, nn, op
 from netspec.shape import Shape, show
 
@@ -70,7 +70,7 @@ def resize(x: Shape, size: Spatial, mode: Mode = "bilinear", antialias: Boolean 
             problems.WrongRank("resize", x, "channels, height and width, as 3x480x640", "upsample takes one to three axes in space")
         )
     wanted = extent(size, x, "size")
-    space = wanted if fit == "stretch" else tuple(_fitted(x[1:], wanted, n, fit) for n in x[1:])
+    space = wanted if fit == "stretch" else tuple(_fitted(x[1:], wanted, axis, fit) for axis in (0, 1))
     smooth = antialias and mode != "nearest"
     target = measured.whole(wanted) if fit == "stretch" else _fitted_size(wanted, fit)
     return Facts(
@@ -176,10 +176,10 @@ def _by_axis(factor: float | tuple[float, ...], x: Shape) -> tuple[float, ...]:
     return factors
 
 
-def _fitted(space: Shape, wanted: Shape, size: int, fit: str) -> int:
+def _fitted(space: Shape, wanted: Shape, axis: int, fit: str) -> int:
     """A side of a picture that keeps its proportion and covers ``wanted`` on every axis, or on none more than it."""
-    sides = [size * w // n for n, w in zip(space, wanted, strict=True)]
-    return max(sides) if fit == "shorter" else max(min(sides), 1)
+    across = space[axis] * wanted[1 - axis] // space[1 - axis]
+    return larger(wanted[axis], across) if fit == "shorter" else larger(smaller(wanted[axis], across), 1)
 
 
 def _fitted_size(wanted: Shape, fit: str) -> OnnxExpression:

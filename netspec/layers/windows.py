@@ -1,5 +1,6 @@
 """Maps cut into windows: attention that looks no further than its window costs no more for a larger picture (Liu et al., Swin, 2021)."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import cast
 
@@ -10,7 +11,10 @@ from netspec.layer import Reject, layer
 from netspec.layers._measured import END, counted, cut, decimal, size, sizes, whole
 from netspec.layers._spatial import extent, rank_of
 from netspec.lowering import OnnxCall, OnnxExpression, W, X, const, nn, op
-from netspec.shape import Shape, same, show
+from netspec.shape import Shape, is_open, same, show
+
+Shifts = Sequence[OnnxExpression | None]
+"""By how many places each axis is moved: a list of one number, or ``None`` where it is not moved."""
 
 _FAR = -100.0
 """Added to the score of two places that the shift alone brought into one window, as in the authors' own code."""
@@ -64,9 +68,9 @@ def window_shift(x: Shape, shift: Margin, back: Boolean = False) -> Facts:
     - `back`: move down and to the right instead, which undoes it
     """
     rank_of(x, "window_shift")
-    moved = tuple(s if s < n else s % n for s, n in zip(extent(shift, x, "shift"), x[1:], strict=True))
-    by = moved if back else tuple(-s for s in moved)
-    return Facts(output=x, torch=nn.Roll(by), onnx=_rolled(X, by, 2))
+    shift = extent(shift, x, "shift")
+    by = [_around(s, n, axis) for axis, (s, n) in enumerate(zip(shift, x[1:], strict=True), 2)]
+    return Facts(output=x, torch=nn.Roll(shift if back else tuple(-s for s in shift)), onnx=_rolled(X, by, 2, back))
 
 
 @layer("WindowAttention", "ShiftedWindowAttention", "WindowMultiHeadAttention")
@@ -96,13 +100,13 @@ def window_attention(x: Shape, heads: Count, window: Spatial = 7, shift: Margin 
     down, across = _pair(shift, x, "shift")
     if down >= h or across >= w:
         raise Reject(problems.BadValue("window_attention", "shift", f"smaller than the window, {h}x{w}", show((down, across))), at="shift")
-    moved = (down if h < padded[0] else 0, across if w < padded[1] else 0)
+    by = [_unless_it_fits(s, n, m, axis) for axis, (s, n, m) in enumerate(zip((down, across), space, (h, w), strict=True), 1)]
     return Facts(
         output=x,
         weights=_weights(channels, heads, (h, w), bias),
         macs=prod(padded) * (4 * channels**2 + 2 * h * w * channels),
         torch=nn.WindowAttention(channels, heads, (h, w), (down, across), dropout, bias),
-        onnx=_attended(tuple(space) == padded, moved, (h, w), (channels, heads), bias),
+        onnx=_attended(tuple(space) == padded, by, (h, w), (channels, heads), bias),
     )
 
 
@@ -130,19 +134,19 @@ def _weights(channels: int, heads: int, window: tuple[int, int], bias: bool) -> 
     return weights
 
 
-def _attended(fits: bool, shift: tuple[int, int], window: tuple[int, int], widths: tuple[int, int], bias: bool) -> OnnxExpression:
+def _attended(fits: bool, by: Shifts, window: tuple[int, int], widths: tuple[int, int], bias: bool) -> OnnxExpression:
     """Pad, move, cut, attend, join, move back, cut to size. Sizes are asked for while it runs, so that open ones stay open; ``fits``
     says that they need no padding whatever they are."""
     channels, heads = widths
-    moved = _rolled(op.Transpose(X if fits else _padded(window), perm=(0, 3, 1, 2)), tuple(-s for s in shift), 2)
+    moved = _rolled(op.Transpose(X if fits else _padded(window), perm=(0, 3, 1, 2)), by, 2)
     parts = op.Reshape(_linear("qkv", _cut(moved, window), bias), whole((0, 0, 0, 0, 3, heads, -1)))
     query, key, value = (op.Gather(parts, whole(i), axis=4) for i in range(3))
     query, value = (op.Transpose(p, perm=(0, 1, 2, 4, 3, 5)) for p in (query, value))
     scores = op.MatMul(op.Mul(query, const((channels // heads) ** -0.5)), op.Transpose(key, perm=(0, 1, 2, 4, 5, 3)))
-    shares = op.Softmax(op.Add(scores, _bias(moved, shift, window)), axis=-1)
+    shares = op.Softmax(op.Add(scores, _bias(moved, by, window)), axis=-1)
     gathered = op.Transpose(op.MatMul(shares, value), perm=(0, 1, 2, 4, 3, 5))
     joined = op.Transpose(_join(_linear("proj", op.Reshape(gathered, whole((0, 0, 0, 0, -1))), bias), window), perm=(0, 3, 2, 1))
-    back = _rolled(joined, shift, 1)
+    back = _rolled(joined, by, 1, back=True)
     return back if fits else cut(whole((0, 0)), sizes(X, 1, 3), (1, 2), back)
 
 
@@ -157,32 +161,46 @@ def _linear(name: str, x: OnnxExpression, bias: bool) -> OnnxCall:
     return op.Add(product, W(f"{name}.bias")) if bias else product
 
 
-def _bias(moved: OnnxExpression, shift: tuple[int, int], window: tuple[int, int]) -> OnnxCall:
+def _bias(moved: OnnxExpression, by: Shifts, window: tuple[int, int]) -> OnnxCall:
     """What is added to the scores: for each distance, and between the parts that the shift brought together."""
     places = window[0] * window[1]
     rows = op.Gather(W("relative_position_bias_table"), W("relative_position_index"), axis=0)
     near = op.Transpose(op.Reshape(rows, whole((places, places, -1))), perm=(2, 0, 1))
-    if shift == (0, 0):
+    if not any(by):
         return near
-    down, across = (decimal(_came_around(moved, axis, s)) for axis, s in zip((2, 3), shift, strict=True))
+    down, across = (decimal(_came_around(moved, axis, n)) for axis, n in enumerate(by, 2))
     part = op.Add(op.Mul(op.Unsqueeze(down, whole((0, 1, 3))), const(2.0)), op.Unsqueeze(across, whole((0, 1, 2))))
     parts = _cut(part, window)
     alike = op.Equal(parts, op.Transpose(parts, perm=(0, 1, 2, 4, 3)))
     return op.Add(near, op.Unsqueeze(op.Where(alike, const(0.0), const(_FAR)), whole((3,))))
 
 
-def _came_around(moved: OnnxExpression, axis: int, shift: int) -> OnnxCall:
+def _came_around(moved: OnnxExpression, axis: int, by: OnnxExpression | None) -> OnnxCall:
     """Which places of an axis the shift brought from its other end."""
     n = size(moved, axis)
-    return op.GreaterOrEqual(counted(n), op.Sub(n, whole(shift)))
+    return op.GreaterOrEqual(counted(n), op.Sub(n, by or whole((0,))))
 
 
-def _rolled(x: OnnxExpression, by: tuple[int, ...], first: int) -> OnnxExpression:
-    """The axes from ``first`` on, the batch counted, moved in a circle; what is moved by a negative number goes to the front."""
+def _around(shift: int, n: int, axis: int) -> OnnxExpression | None:
+    """A shift once around and more is one by what is left. ``axis`` counts the batch."""
+    if is_open((n,)):
+        return op.Mod(whole((shift,)), sizes(X, axis, axis + 1)) if shift else None
+    return whole((shift % n,)) if shift % n else None
+
+
+def _unless_it_fits(shift: int, n: int, window: int, axis: int) -> OnnxExpression | None:
+    """An axis that fits into one window is not moved."""
+    if shift and is_open((n,)):
+        return op.Where(op.Greater(sizes(X, axis, axis + 1), whole((window,))), whole((shift,)), whole((0,)))
+    return whole((shift,)) if shift and n > window else None
+
+
+def _rolled(x: OnnxExpression, by: Shifts, first: int, back: bool = False) -> OnnxExpression:
+    """The axes from ``first`` on, the batch counted, moved in a circle to the front, or ``back``."""
     for axis, n in enumerate(by, first):
-        if n:
-            behind = cut(whole((-n,)), whole((END,)), (axis,), x)
-            x = op.Concat(behind, cut(whole((0,)), whole((-n,)), (axis,), x), axis=axis)
+        if n is not None:
+            start = op.Neg(n) if back else n
+            x = op.Concat(cut(start, whole((END,)), (axis,), x), cut(whole((0,)), start, (axis,), x), axis=axis)
     return x
 
 

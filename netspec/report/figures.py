@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from netspec.graph import Graph, Node
 from netspec.layer import layers
+from netspec.shape import Open, Shape
 from netspec.shape import show as show_shape
 from netspec.values import show
 
+if TYPE_CHECKING:
+    from netspec.open_sizes import OpenSizes
+
 
 def outline(graph: Graph) -> dict[str, Any]:
-    """A net in figures. Shapes are lists, without the batch; MACs are of one sample."""
+    """A net in figures. Shapes are lists, without the batch; MACs are of one sample. What depends on open sizes is a text, as ``H/2``."""
     return {
         "name": graph.name,
         "parameters": graph.parameters,
         "trainable": graph.trainable,
-        "macs": graph.macs,
+        "macs": _data(graph.macs),
         "layers": len(graph.layers),
-        "inputs": {n.path: list(n.output) for n in graph.inputs},
-        "outputs": {name: list(shape) for name, shape in graph.output_shapes().items()},
+        "inputs": {n.path: _data(n.output) for n in graph.inputs},
+        "outputs": {name: _data(shape) for name, shape in graph.output_shapes().items()},
         "settings": dict(graph.settings),
         "expectations": graph.expectations,
-    }
+    } | ({} if graph.sizes is None else {"sizes": _sizes(graph.sizes)})
+
+
+def _data(value: int | Shape) -> Any:
+    """Numbers as they are and formulas as text."""
+    if isinstance(value, tuple):
+        return [_data(n) for n in value]
+    return str(value) if isinstance(value, Open) else value
+
+
+def _sizes(sizes: OpenSizes) -> dict[str, Any]:
+    """Which sizes are accepted: of each symbol from ``settled`` on those with these residues of ``period``, and before it those in ``early``."""
+    rules = {symbol: asdict(rule) | {"must": str(rule)} for symbol, rule in sizes.rules.items()}
+    return {"symbols": list(sizes.symbols), "rules": rules, "relations": list(sizes.relations), "sentences": sizes.sentences()}
 
 
 def rows(graph: Graph) -> list[dict[str, Any]]:
@@ -33,9 +51,9 @@ def rows(graph: Graph) -> list[dict[str, Any]]:
             "layer": n.layer,
             "arguments": dict(n.arguments),
             "inputs": [graph.nodes[i].path for i in n.inputs],
-            "output": list(n.output),
+            "output": _data(n.output),
             "parameters": n.facts.parameters,
-            "macs": n.facts.macs,
+            "macs": _data(n.facts.macs),
             "frozen": n.frozen,
         }
         for n in graph.layers

@@ -137,9 +137,11 @@ class BlockUser(User):
         asked = Pretrained(
             path, origin, bound.arguments["weights"], bound.arguments.get("map") == "order" and not _takes(item, "map"), place
         )
-        known = next((p for p in self.pretrained if p.path == path), None)  # of a shared block, or of one part around another
-        if known is None or path not in self.shared:
+        known = next((p for p in self.pretrained if p.path == path), None)
+        if known is None:
             self.pretrained.append(asked)
+        elif path not in self.shared:
+            return  # the part is a part of another there, and who uses it has said which weights it gets
         elif (known.file, known.order) != (asked.file, asked.order):
             first, second = (f'those of "{p.file}"{" in order" if p.order else ""}' for p in (known, asked))
             problem = problems.SharedDiffers(path, first, second, "write weights= at one use, for all of them")

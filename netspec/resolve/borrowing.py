@@ -63,10 +63,13 @@ def report_unused(found: Results, regions: Sequence[Region], uses: Mapping[int, 
     for number in range(len(regions) - 1, -1, -1):
         if number in used:
             used.add(regions[number].parent)
+    reported: set[int] = set()
     for number, use in uses.items():
-        if number not in used and (regions[number].parent in used or regions[number].parent == 0):
-            name = use.block.partition("(")[0]
-            collector.add(problems.Unused(name, False, (), labelled=False), use.place, (), use.outer)
+        if number in used:
+            continue
+        if regions[number].parent not in _within(regions, reported):
+            collector.add(problems.Unused(use.block.partition("(")[0], False, (), labelled=False), use.place, (), use.outer)
+        reported.add(number)
 
 
 def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapping[str, Definition], collector: Collector) -> None:

@@ -178,7 +178,7 @@ class Evaluator:
         found = self._axes(e)
         if symbols := tuple(axis for axis in found if isinstance(axis, str)):
             raise Failure(problems.OpenSizeElsewhere(e.text, symbols), e.span)
-        return Size(axis for axis in found if isinstance(axis, int))
+        return Size(found)
 
     def input_shape(self, e: ast.SymbolicSize) -> tuple[Any, ...]:
         """``3xHxW`` as the shape of an input: letters that name no number leave a size open."""
@@ -186,9 +186,15 @@ class Evaluator:
 
         return tuple(open_size(axis) if isinstance(axis, str) else axis for axis in self._axes(e))
 
-    def _axes(self, e: ast.SymbolicSize) -> list[int | str]:
+    def _axes(self, e: ast.SymbolicSize) -> list[Any]:
         parts: list[str] = e.text.split("x")
-        return [int(p) if p.isdigit() else p if (n := whole(self.scope.lookup(p))) is None else n for p in parts]
+        return [int(p) if p.isdigit() else self._letter(p) for p in parts]
+
+    def _letter(self, letter: str) -> Any:
+        """The number that a letter of a size stands for; the letter itself where it stands for none."""
+        found = self.scope.lookup(letter)
+        number = found if isinstance(found, Open) else whole(found)
+        return letter if number is None else number
 
     def truth(self, value: Any, span: Span) -> bool:
         """The value of a condition."""
@@ -329,14 +335,20 @@ def _length(value: Any) -> int:
     return len(value)
 
 
+def _sum(values: Any) -> Any:
+    if not isinstance(values, tuple) or any(not _is_number(v) for v in values):
+        raise TypeError
+    return sum(map(_plain, values))
+
+
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "min": _of_many(min), "max": _of_many(max), "round": _numbers(_half_up), "floor": _numbers(floor), "ceil": _numbers(ceil),
-    "round_to": _numbers(round_to), "len": _length, "range": _range,
+    "round_to": _numbers(round_to), "len": _length, "sum": _sum, "range": _range,
 }  # fmt: skip
 _TAKES: Final = {
     "min": "numbers, or a list of them", "max": "numbers, or a list of them", "round": "one number", "floor": "one number",
     "ceil": "one number", "round_to": "a number and a divisor above 0, as round_to(37.5, 8)", "len": "one list, as len([1, 2])",
-    "range": "one to three whole numbers, as range(4) or range(1, 4)",
+    "sum": "one list of numbers, as sum([1, 2])", "range": "one to three whole numbers, as range(4) or range(1, 4)",
 }  # fmt: skip
 
 

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics import Related, problems
+from netspec.diagnostics import Problem, Related, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.graph import Graph
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.scope import Namespace, Scope
-from netspec.shape import Shape
+from netspec.shape import Open, Shape
 from netspec.shape import show as show_shape
 from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Rounded, Size, show
 
+if TYPE_CHECKING:
+    from netspec.open_sizes import OpenSizes
+
 
 def check_expectations(graph: Graph, sections: tuple[ast.Section, ...], collector: Collector) -> int:
     """Hold the net to what the file expects of it; gives how many expectations there are."""
     settings = _settings(graph, sections, collector)
+    scope = Scope(Namespace(""))
+    scope.variables.update({} if graph.sizes is None else graph.sizes.variables)
     for setting in settings:
         try:
-            expected = Evaluator(Scope(Namespace(""))).value(setting.value)
+            expected = Evaluator(scope).value(setting.value)
         except Failure as failure:
             if failure.problem is not None:
-                collector.add(failure.problem, Place(graph.source, failure.span))
+                collector.add(_of_symbols(failure.problem, tuple(scope.variables)), Place(graph.source, failure.span))
             continue
         found = _found(graph, setting.key)
         if found is None:
             known = ("parameters", "trainable", "macs", "output", *graph.labels)
             collector.add(problems.NotAnExpectation(setting.key, closest(setting.key, known)), Place(graph.source, setting.key_span))
-        elif not _holds(expected, found):
+        elif not _holds(expected, found, graph.sizes):
             problem = problems.ExpectationFails(setting.key, _written(expected), _written(found), _hint(expected, found))
             collector.add(problem, Place(graph.source, setting.value.span))
     return len(settings)
@@ -69,9 +74,17 @@ def _found(graph: Graph, key: str) -> int | Shape | None:
     return next((n.output for n in graph.nodes if n.path == key), None)
 
 
-def _holds(expected: Any, found: int | Shape) -> bool:
+def _of_symbols(problem: Problem, known: tuple[str, ...]) -> Problem:
+    """What is wrong with a letter that is no open size of the net."""
+    return problems.NotAnOpenSize(problem.symbols[0], known) if isinstance(problem, problems.OpenSizeElsewhere) else problem
+
+
+def _holds(expected: Any, found: int | Shape, sizes: OpenSizes | None) -> bool:
     if isinstance(found, tuple):
-        return (tuple(expected) if isinstance(expected, tuple) else (expected,)) == found
+        wanted = tuple(expected) if isinstance(expected, tuple) else (expected,)
+        return len(wanted) == len(found) and all(_holds(a, b, sizes) for a, b in zip(wanted, found, strict=True))
+    if sizes is not None and (isinstance(found, Open) or isinstance(expected, Open)):
+        return sizes.equal(expected, found)
     if isinstance(expected, Rounded):
         return expected.covers(found)
     return bool(expected == found)

@@ -60,7 +60,7 @@ class Library:
             kind = problems.MayNotUse if error.forbidden else problems.CannotUse
             self.collector.add(kind(use.path, error.reason, error.near), place)
             return None
-        identity: Hashable = source.identity or key
+        identity: Hashable = source.identity or (os.path.dirname(key), source.text)
         identity_of_user, name, _ = self._chain[-1]
         self._chain[-1] = (identity_of_user, name, f"{name}:{using.position(use.span.start)[0]}")
         if problem := self._refused(identity):

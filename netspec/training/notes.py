@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.data import Splits
-from netspec.graph import Graph
+from netspec.diagnostics.text import escape, listing, plural
+from netspec.graph import Graph, is_below
 from netspec.shape import show
 from netspec.values import Word
 
@@ -22,5 +23,10 @@ def notes(graph: Graph, splits: Splits) -> Iterator[str]:
         yield "normalize(imagenet) is meant for pixels from 0 to 1, and gets 0 to 255; write scale(1/255) before it"
     if splits.own and "split" in graph.data.places:
         yield "split is not used, since the data has splits of its own"
-    if graph.trainable < graph.parameters:
-        yield "the frozen part keeps the random weights it begins with: beginning from given weights is not built yet"
+    for asked in graph.pretrained:
+        count = sum(is_below(node.path, asked.path) for _, _, node in graph.weights())
+        yield f"{asked.path or graph.name} starts from {escape(asked.file)}: {plural(count, 'tensor')}; all else starts fresh"
+    if random := [
+        n.path for n in graph.owners if n.frozen and n.facts.parameters and not any(is_below(n.path, p.path) for p in graph.pretrained)
+    ]:
+        yield f'frozen, and random as it begins: {listing(random, limit=5)}; name a file of weights there, as weights="FILE"'

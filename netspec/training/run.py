@@ -9,7 +9,7 @@ import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
@@ -159,7 +159,8 @@ def _run(job: _Job, splits: Splits, folder: RunFolder, record: RunRecord) -> Run
 
 
 def _training(job: _Job, splits: Splits, keeper: Keeper, request: StopRequest) -> Training:
-    net = build(job.graph).to(job.device)
+    # What is gone on with has all its weights in its state: the files that the spec asks for may be elsewhere by now.
+    net = build(replace(job.graph, pretrained=()) if keeper.begun() else job.graph).to(job.device)
     if job.device.type == "cpu":
         # On the CPU a step of a small convolutional net then takes 0.77 of the time.
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, usage
+from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, usage, weights
 
 _OF_SPECS: tuple[Problem, ...] = (
     reading.SpecMissing("lenet.net", ("lenet5.net",)),
@@ -80,7 +80,7 @@ _OF_MODELS: tuple[Problem, ...] = (
         unexpected=("head.weight", "head.bias"),
         wrong=(models.WrongTensor("fc.weight", "1000x2048", "5x2048", "resnet50.net:26:38"),),
     ),
-    models.FileTooLarge("archive.safetensors", 5_368_709_120, 246_824),
+    models.FileTooLarge("archive.safetensors", 5_368_709_120, 17_764_512),
     models.CannotWrite("digits.onnx", "No space left on device", 419_430),
     models.TargetExists("digits.onnx"),
     models.TargetNotAFile("digits.onnx", "a symbolic link"),
@@ -92,6 +92,33 @@ _OF_MODELS: tuple[Problem, ...] = (
     models.WrongInputCount(1, ("left", "right")),
     models.ExportDisagrees("logits", 7, "all", 0.013, 2),
     models.NotFinite("logits"),
+    weights.OrderAmbiguous("keras.h5", "conv2d_4", "1x1x64x64", ("left.0", "right.0"), ("siamese.net:4:12", "siamese.net:5:12")),
+    weights.OrderDoesNotFit(
+        "vgg19.h5",
+        19,
+        16,
+        7,
+        "channels last, as Keras'",
+        (models.WrongTensor("block3_conv4/kernel:0", "3x3x256x256", "512x256x3x3 as features.17.weight", "vgg16.net:7:34"),),
+        ("fc1", "fc2", "predictions"),
+    ),
+    weights.LayoutAmbiguous("square.npz", "W1", "64x64", "0.weight", "transposed"),
+    weights.NotConvertible("reshape", "decoder.1"),
+    weights.NoWeights("MobileNetV2", (("features.0.0.weight", "mobilenet_v2.net:5:5"), ("classifier.1.bias", "mobilenet_v2.net:31:66"))),
+    weights.UnknownCheckpoint("resnet51", "resnet50"),
+    weights.CannotFetch(
+        "mobilenet_v2",
+        "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+        "Temporary failure in name resolution",
+        "~/.cache/netspec/mobilenet_v2-b0353104.pth",
+        "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    ),
+    weights.CheckpointDiffers(
+        "mobilenet_v2", "~/.cache/netspec/mobilenet_v2-b0353104.pth", "it has 4,096 bytes, and the published file 14,212,972 bytes"
+    ),
+    weights.TwoSources("encoder", "faces.pth", "hands.pth"),
+    weights.UnknownPair("block1_conv3", "keras.h5", ("block1_conv1", "block1_conv2", "block2_conv1")),
+    weights.PartTwice("both.safetensors", "base", "features.0.weight", "0.weight"),
 )
 _OF_DIAGRAMS: tuple[Problem, ...] = (
     drawing.TooLargeToDraw("ResNet152", 1_034, 600, ("layer1", "layer2", "layer3", "layer4")),

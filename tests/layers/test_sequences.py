@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from netspec.backends.onnx import open_session, to_model
 from netspec.backends.torch import CompiledNet, build
 from netspec.graph import Graph
+from netspec.layer import layers
+from netspec.resolve.opening import Trace
 from netspec.shape import Shape
-from tests.graphs import Builder
+from netspec.sizes import at
+from netspec.source import Place, Source, Span
+from tests.graphs import Builder, complete
 from tests.zoo.peer import models
 
 ShiftedWindowAttention = models.swin_transformer.ShiftedWindowAttention
@@ -259,3 +264,47 @@ def test_products_of_matrices(transpose: bool, before: Shape) -> None:
     assert graph.macs == 4 * 5 * 6 * int(np.prod(before))
     (found,) = open_session(to_model(graph, {}).SerializeToString()).run(None, {"in0": a.numpy(), "in1": b.numpy()})
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+# --- sizes left open ----------------------------------------------------------------------------------------------------------------
+
+OPEN = [
+    ("attention", [("T", 8)], {"heads": 2}),
+    ("attention", [("H", "W", "T", 8)], {"heads": 2}),
+    ("cross_attention", [("T", 8), ("S", 8)], {"heads": 2}),
+    ("cross_attention", [("T", 8), ("S", 5)], {"heads": 4}),
+    ("class_token", [("T", 8)], {"tokens": 2}),
+    ("layer_scale", [(6, "H", "W")], {"init": 2.0}),
+    ("matmul", [("T", "S"), ("S", "H")], {}),
+    ("matmul", [("T", 4), ("S", 4)], {"transpose": True}),
+    ("distance", [(3, "H", "W")] * 2, {"kind": "cosine", "axis": 0}),
+    ("window_shift", [(3, "H", "W")], {"shift": (2, 5)}),
+    ("window_shift", [(3, "H", "W")], {"shift": (2, 5), "back": True}),
+    ("window_partition", [(3, "H", "W")], {"window": (2, 3)}),
+    ("window_merge", [("H", "W", 6, 4)], {"window": (2, 3)}),
+    ("window_attention", [("H", "W", 8)], {"heads": 2, "window": (4, 3), "shift": (2, 1)}),
+    ("window_attention", [("H", "W", 8)], {"heads": 2, "window": 2}),
+]
+
+
+@pytest.mark.parametrize(("layer", "wanted", "arguments"), OPEN)
+def test_one_file_serves_all_sizes(layer: str, wanted: list[tuple[int | str, ...]], arguments: dict[str, Any]) -> None:
+    trace = Trace({}, {"H": 6, "W": 6, "T": 7, "S": 5})
+    with trace.active():
+        shapes = tuple(tuple(trace.size(n) if isinstance(n, str) else n for n in shape) for shape in wanted)
+        settings = complete(layer, arguments)
+        facts = trace.infer(layers()[layer], shapes, settings, Place(Source("a.net", "net"), Span(0, 3)), None)
+    graph = graph_of(layer, *at(shapes, trace.tried), **arguments)
+    nodes = tuple(replace(n, facts=replace(n.facts, onnx=facts.onnx)) if n.role == "layer" else n for n in graph.nodes)
+    state = {k: torch.randn_like(v) if v.is_floating_point() else v for k, v in build(graph).state_dict().items()}
+    model = to_model(replace(graph, nodes=nodes), {k: v.numpy() for k, v in state.items()})
+    for value in (*model.graph.input, *model.graph.output):
+        for i, dim in enumerate(value.type.tensor_type.shape.dim):
+            dim.dim_param = f"{value.name}{i}"
+    session = open_session(model.SerializeToString())
+    for sizes in ({"H": 6, "W": 6, "T": 7, "S": 5}, {"H": 2, "W": 9, "T": 1, "S": 6}, {"H": 12, "W": 3, "T": 3, "S": 1}):
+        assert all(d.objection(sizes) is None for d in trace.demands)
+        now = at(shapes, sizes)
+        net, inputs = build(graph_of(layer, *now, **arguments), state), given(*now)
+        (found,) = session.run(None, {f"in{i}": x.numpy() for i, x in enumerate(inputs)})
+        torch.testing.assert_close(torch.from_numpy(found), net(*inputs).detach(), rtol=1e-4, atol=1e-5)

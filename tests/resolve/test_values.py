@@ -52,6 +52,7 @@ def shapes(body: str, before: str = "", head: str = "", **parameters: object) ->
         ("conv(round(2.5) + floor(2.9) + ceil(2.1) + round_to(37, 8), 1)", "", (3 + 2 + 3 + 40, 16, 16)),
         ("conv(4 if x.channels == 3 and not false else 9, 1)", "", (4, 16, 16)),
         ("conv(len([1, 2] + [3]) + len([0] * 4), 1)", "", (7, 16, 16)),
+        ("let n = [1, 2, 3]\nconv(sum(n[:2]) + sum(n) + sum(n[:0]), 1)", "", (9, 16, 16)),
         ("conv([1, 2, 3][-1], 1)", "", (3, 16, 16)),
         ("conv(7 // 2 + 7 % 4 + 2 ** 3, 1)", "", (14, 16, 16)),
         ("conv(1e1, 1)", "", (10, 16, 16)),

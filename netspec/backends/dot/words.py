@@ -96,7 +96,8 @@ def _number(value: object) -> str:
 
 def times(shape: Shape) -> str:
     """``64×56×56``; a vector is its length."""
-    return "×".join(map(str, shape)) or "scalar"
+    texts = list(map(str, shape))
+    return (" × " if any(not t.isalnum() for t in texts) else "×").join(texts) or "scalar"
 
 
 def cut(text: str, length: int = LINE) -> str:

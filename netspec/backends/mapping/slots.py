@@ -10,7 +10,7 @@ from typing import Final
 
 from netspec.backends.fit import is_counter
 from netspec.backends.mapping.grouping import by_names
-from netspec.graph import Graph, Node, Weight, key_of
+from netspec.graph import Graph, Node, Weight, is_below, key_of
 from netspec.layer import layers
 from netspec.shape import Shape, elements
 
@@ -56,14 +56,9 @@ def slots_of(graph: Graph, path: str = "") -> tuple[Slot, ...]:
     return tuple(Slot(name, node, roles, before[node.index], _flowing_in(graph, node, orders), one) for name, node, roles, one in made)
 
 
-def is_below(path: str, outer: str) -> bool:
-    """Whether a path is another, or lies below it; all do below the empty one."""
-    return not outer or path == outer or path.startswith(f"{outer}.")
-
-
 def rearranging(graph: Graph, path: str = "") -> Node | None:
     """The first layer at a path or below it that does something else where channels stand last."""
-    inside = (n for n in graph.layers if is_below(n.path, path) or not path)
+    inside = (n for n in graph.layers if is_below(n.path, path))
     return next((n for n in inside if n.layer in _REARRANGING), None)
 
 

@@ -142,7 +142,8 @@ class _Attempt:
         return [
             i
             for i, slot in enumerate(self.slots)
-            if (slot.name == paired if paired is not None else slot.name not in self.given.pairs.values()) and self.fit(layer, slot) is not None
+            if (slot.name == paired if paired is not None else slot.name not in self.given.pairs.values())
+            and self.fit(layer, slot) is not None
         ]
 
     def fit(self, layer: FileLayer, slot: Slot) -> Fit | None:

@@ -158,7 +158,7 @@ class _Writer:
 
     def _metadata(self, classes: Sequence[str] | None) -> dict[str, str]:
         graph = self.graph
-        shapes = {name: list(n.output) for name, n in zip(self.input_names, graph.inputs, strict=True)}
+        shapes = {name: _axes(n.output) for name, n in zip(self.input_names, graph.inputs, strict=True)}
         last = [graph.nodes[o.node].layer for o in graph.outputs]
         found: dict[str, Any] = {
             "netspec.version": __version__,
@@ -176,4 +176,9 @@ class _Writer:
 
 
 def _info(name: str, shape: tuple[int, ...]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *_axes(shape)])
+
+
+def _axes(shape: tuple[int, ...]) -> list[int | str]:
+    """Numbers, and formulas as text: axes of one name have one size."""
+    return [n if isinstance(n, int) else str(n) for n in shape]

@@ -11,6 +11,7 @@ from netspec.backends.fit import misfits
 from netspec.backends.torch.learned import Learned, parameters_of
 from netspec.backends.torch.modules import construct
 from netspec.backends.torch.net import CompiledNet, Region
+from netspec.backends.torch.pretrained import pretrained_weights
 from netspec.diagnostics import failure
 from netspec.graph import Graph, Node, Weight, key_of
 from netspec.shape import elements
@@ -21,11 +22,13 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, *, name: st
     what a region itself learns, as a class token, comes before its layers.
 
     Without ``weights`` every layer is initialised as PyTorch initialises it, in the graph's order: after the same
-    ``torch.manual_seed``, the numbers are bit for bit those of the same layers made by hand in that order. With ``weights``
+    ``torch.manual_seed``, the numbers are bit for bit those of the same layers made by hand in that order. What the spec asks for
+    with ``weights="file"`` is read and put in their place. With ``weights``
     nothing is initialised: the tensors given become the module's own, without a copy where their type is right already, so what trains
     the module changes them. ``name`` says in an error where they came from.
 
-    Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not those of the graph.
+    Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not those of the graph, and what
+    :func:`~netspec.backends.torch.pretrained.pretrained_weights` raises.
     """
     if weights is not None and (problem := misfits(graph, weights, name)):
         raise failure(problem)
@@ -36,6 +39,10 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, *, name: st
     for path, leaf in leaves.items():
         _place(net, path, leaf)
     _verify(graph, leaves)
+    if weights is None and graph.pretrained:
+        own = net.state_dict()
+        for key, tensor in pretrained_weights(graph).items():
+            own[key].copy_(tensor)
     return net
 
 

@@ -52,7 +52,7 @@ class Normalize(TakesBytes):
         return (x - self.mean) / self.std
 
     def extra_repr(self) -> str:
-        return f"channels={self.mean.shape[0]}"
+        return f"figures={self.mean.shape[0]}"
 
 
 OWN: Final[Mapping[str, type[nn.Module]]] = {

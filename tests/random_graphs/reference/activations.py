@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.random_graphs.reference import Weights, dim_of, reference
+from tests.random_graphs.reference import Weights, by_rank, dim_of, reference
 
 
 @reference
@@ -96,6 +96,8 @@ def hardswish(w: Weights, x: Tensor) -> Tensor:
 
 @reference
 def hardtanh(w: Weights, x: Tensor, low: float, high: float) -> Tensor:
+    if not high > low:
+        raise ValueError("max_val must be larger than min_val")
     return F.hardtanh(x, low, high)
 
 
@@ -161,7 +163,7 @@ def alpha_dropout(w: Weights, x: Tensor, rate: float) -> Tensor:
 
 @reference
 def spatial_dropout(w: Weights, x: Tensor, rate: float) -> Tensor:
-    return F.feature_dropout(x, rate, training=False) if hasattr(F, "feature_dropout") else F.dropout(x, rate, training=False)
+    return by_rank(x, F.dropout1d, F.dropout2d, F.dropout3d)(x, rate, training=False)
 
 
 @reference

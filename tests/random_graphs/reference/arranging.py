@@ -100,6 +100,8 @@ def _sides(value: Any, x: Tensor) -> list[int]:
 
 @reference
 def pad(w: Weights, x: Tensor, sides: Any, mode: str, value: float) -> Tensor:
+    if mode != "constant" and value:
+        raise ValueError("this mode doesn't take in value argument")
     if mode in ("zeros", "constant"):
         return F.pad(x, _sides(sides, x), "constant", value if mode == "constant" else 0.0)
     return F.pad(x, _sides(sides, x), mode)

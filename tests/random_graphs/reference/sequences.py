@@ -36,6 +36,8 @@ def attention(w: Weights, x: Tensor, heads: int, dropout: float, bias: bool) -> 
 
 @reference
 def cross_attention(w: Weights, x: Tensor, memory: Tensor, heads: int, dropout: float, bias: bool) -> Tensor:
+    if x.dim() != 3 or memory.dim() != 3:
+        raise ValueError("attention is of sequences")
     n, m = x.shape[-1], memory.shape[-1]
     if n == m:
         weights = w("in_proj_weight", 3 * n, n).chunk(3)
@@ -75,6 +77,8 @@ def window_attention(w: Weights, x: Tensor, heads: int, window: Any, shift: Any,
     if x.dim() != 4:
         raise ValueError("attention of windows is of maps")
     (height, width), by = ((n, n) if isinstance(n, int) else tuple(n) for n in (window, shift))
+    if any(s < 0 or s >= n for s, n in zip(by, (height, width), strict=True)):
+        raise ValueError("a shift is smaller than the window")
     rows, columns, c = x.shape[1:]
     x = F.pad(x, (0, 0, 0, -columns % width, 0, -rows % height))
     down, across = (s if n > m else 0 for s, n, m in zip(by, x.shape[1:3], (height, width), strict=True))
