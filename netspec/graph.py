@@ -199,7 +199,7 @@ class Graph:
     def macs(self) -> int:
         """Multiply-accumulates of one forward pass over one sample in inference."""
         total = sum(n.facts.macs for n in self.nodes if n.index in self.inferred)
-        return total if self.sizes is None else self.sizes.shown(total)  # type: ignore[no-any-return]
+        return total if self.sizes is None else self.sizes.shown(total)
 
     @cached_property
     def inferred(self) -> frozenset[int]:

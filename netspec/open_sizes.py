@@ -237,9 +237,9 @@ class OpenSizes:
         """What is asked of the sizes, each with an example of what is refused, and where."""
         found: list[str] = []
         alike: dict[Rule, list[str]] = {}
-        for symbol, rule in self.rules.items():
+        for letter, rule in self.rules.items():
             if not rule.is_free:
-                alike.setdefault(rule, []).append(symbol)
+                alike.setdefault(rule, []).append(letter)
         for rule, symbols in alike.items():
             text = f"{listing(symbols)} must {'each ' * (len(symbols) > 1)}be {rule}"
             refused = self._refused(symbols[0], rule)
@@ -247,9 +247,8 @@ class OpenSizes:
         for demand in self._coupled:
             texts = [str(c) for c in demand.conditions if len(c.difference.symbols) > 1]
             found.append(f"it must be that {listing(texts)} ({demand.place})")
-        for symbol in self.symbols:
-            if symbol not in self.rules:
-                found.append(f"which sizes of {symbol} are accepted has no short description: `--set {symbol}=SIZE` tells for one")
+        for letter in (s for s in self.symbols if s not in self.rules):
+            found.append(f"which sizes of {letter} are accepted has no short description: `--set {letter}=SIZE` tells for one")
         return list(dict.fromkeys(found))
 
     def _refused(self, symbol: str, rule: Rule) -> Refusal | None:

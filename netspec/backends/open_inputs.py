@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netspec.diagnostics import Diagnostic, NetspecError, failure
-from netspec.diagnostics.models import OpenSizeFixed, RefusedSizes, WrongInput
+from netspec.diagnostics.models import WrongInput
+from netspec.diagnostics.sizes import OpenSizeFixed, RefusedSizes
 from netspec.graph import Graph
 from netspec.lowering import OnnxCall, OnnxConstant, TorchCall
 from netspec.open_sizes import OpenSizes
@@ -17,7 +18,7 @@ from netspec.sizes import at
 def sizes_of(graph: Graph, shapes: Sequence[Shape]) -> dict[str, int]:
     """The open sizes by what comes in, a shape (without the batch) for each input.
 
-    Raises a :class:`~netspec.diagnostics.NetspecError` N820 where a shape is not of its input's form, N822 where the net refuses the sizes.
+    Raises a :class:`~netspec.diagnostics.NetspecError` N820 where a shape is not of its input's form, N830 where the net refuses the sizes.
     """
     found: dict[str, int] = {}
     for node, shape in zip(graph.inputs, shapes, strict=True):
@@ -44,7 +45,7 @@ def _refuse(sizes: OpenSizes, found: dict[str, int]) -> None:
 
 
 def refuse_fixed(graph: Graph, target: str) -> None:
-    """Raise a located N823 where ``target`` ('PyTorch', 'ONNX') would get a number for a size that is left open."""
+    """Raise a located N831 where ``target`` ('PyTorch', 'ONNX') would get a number for a size that is left open."""
     if graph.sizes is None:
         return
     for node in graph.layers:

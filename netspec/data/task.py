@@ -8,8 +8,8 @@ from typing import Literal
 from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassCount, NotAnImageNet
-from netspec.graph import Graph
 from netspec.diagnostics.text import listing
+from netspec.graph import Graph
 from netspec.shape import show, symbols_of
 
 Ending = Literal["softmax", "sigmoid"]

@@ -325,53 +325,6 @@ class WrongInputCount(Problem):
 
 
 @dataclass(frozen=True)
-class RefusedSizes(Problem):
-    """Sizes that a net with open sizes does not take."""
-
-    sizes: tuple[tuple[str, int], ...]
-    why: str
-    rules: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
-    """Symbols with what they must be, and the accepted sizes next to those that came in."""
-    relations: tuple[str, ...] = ()
-    code = "N822"
-    exit = Exit.DATA
-
-    def message(self) -> str:
-        return f"the net does not take {listing([f'{s} = {n:,}' for s, n in self.sizes])}: {self.why}"
-
-    def notes(self) -> Iterable[str]:
-        for symbol, must, _ in self.rules:
-            yield f"{symbol} must be {must}"
-        for relation in self.relations:
-            yield f"it must be that {relation}"
-
-    def help(self) -> str | None:
-        near = [f"{symbol} = {listing([str(n) for n in sizes], 'or')}" for symbol, _, sizes in self.rules if sizes]
-        return f"resize or pad to {listing(near)}" if near else None
-
-
-@dataclass(frozen=True)
-class OpenSizeFixed(Problem):
-    """A layer that works for one size alone in PyTorch or ONNX, where the net leaves it open."""
-
-    layer: str
-    target: str
-    value: str
-    symbols: tuple[str, ...]
-    code = "N823"
-
-    def message(self) -> str:
-        return f"in {self.target} `{self.layer}` needs a number for {self.value}, and {listing(self.symbols)} {self._is} left open"
-
-    @property
-    def _is(self) -> str:
-        return "is" if len(self.symbols) == 1 else "are"
-
-    def help(self) -> str:
-        return f"fix the input's size: {' '.join(f'--set {s}=224' for s in self.symbols)}"
-
-
-@dataclass(frozen=True)
 class ExportDisagrees(Problem):
     """onnxruntime computes something else from the exported model than PyTorch from the net."""
 

@@ -1,8 +1,9 @@
-"""N230 to N239: sizes that are left open."""
+"""N23x and N83x: sizes that are left open."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netspec.diagnostics.problem import Problem
+from netspec.diagnostics.problem import Exit, Problem
 from netspec.diagnostics.text import escape, listing
 from netspec.shape import Shape, show
 
@@ -105,3 +106,50 @@ class AnotherNet(Problem):
 
     def help(self) -> str:
         return "fix the input's size, and the net is written out for it, as with --set H=224"
+
+
+@dataclass(frozen=True)
+class RefusedSizes(Problem):
+    """Sizes that a net with open sizes does not take."""
+
+    sizes: tuple[tuple[str, int], ...]
+    why: str
+    rules: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
+    """Symbols with what they must be, and the accepted sizes next to those that came in."""
+    relations: tuple[str, ...] = ()
+    code = "N830"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        return f"the net does not take {listing([f'{s} = {n:,}' for s, n in self.sizes])}: {self.why}"
+
+    def notes(self) -> Iterable[str]:
+        for symbol, must, _ in self.rules:
+            yield f"{symbol} must be {must}"
+        for relation in self.relations:
+            yield f"it must be that {relation}"
+
+    def help(self) -> str | None:
+        near = [f"{symbol} = {listing([str(n) for n in sizes], 'or')}" for symbol, _, sizes in self.rules if sizes]
+        return f"resize or pad to {listing(near)}" if near else None
+
+
+@dataclass(frozen=True)
+class OpenSizeFixed(Problem):
+    """A layer that works for one size alone in PyTorch or ONNX, where the net leaves it open."""
+
+    layer: str
+    target: str
+    value: str
+    symbols: tuple[str, ...]
+    code = "N831"
+
+    def message(self) -> str:
+        return f"in {self.target} `{self.layer}` needs a number for {self.value}, and {listing(self.symbols)} {self._is} left open"
+
+    @property
+    def _is(self) -> str:
+        return "is" if len(self.symbols) == 1 else "are"
+
+    def help(self) -> str:
+        return f"fix the input's size: {' '.join(f'--set {s}=224' for s in self.symbols)}"

@@ -44,8 +44,14 @@ def pad(x: Shape, sides: Margins, mode: Mode = "zeros", value: Number = 0.0) -> 
     return Facts(
         output=(x[0], *(b + n + a for b, n, a in zip(before, x[1:], after, strict=True))),
         torch=_torch(rank, mode, tuple(m for pair in reversed(list(zip(before, after, strict=True))) for m in pair), value),
-        onnx=op.Pad(X, measured.whole((0, 0, *before, 0, 0, *after)), const(value), mode=_ONNX_MODES[mode]),
+        onnx=_onnx(before, after, value, mode),
     )
+
+
+def _onnx(before: Shape, after: Shape, value: float, mode: str) -> OnnxExpression:
+    """``Pad``, its axes named: onnxruntime joins one without them to a pooling behind it, and then pads with the least number."""
+    axes = measured.whole(tuple(range(2, len(before) + 2)))
+    return op.Pad(X, measured.whole((*before, *after)), const(value), axes, mode=_ONNX_MODES[mode])
 
 
 def _sides(value: int | Shape, x: Shape, argument: str) -> tuple[Shape, Shape]:

@@ -64,16 +64,17 @@ class BlockUser(User):
         fed = feeding(given, here.flow)
         if key is not None and (take := self._takes.get(key)) is not None:
             first = len(self.emitter.nodes)
+            self.spend(take.spent, op.span, here.frame)
             tensor = repeat(take, self.emitter, inner, fed, op.span)
             if here.label is not None:
                 fill(inner.namespace, take, first, fed)
             return tensor
-        mark, asked = Mark.of(self.emitter), len(self.pretrained)
+        mark, asked, spent = Mark.of(self.emitter), len(self.pretrained), self.spent
         if not self.parameters(block.parameters, given, inner, here.flow):
             return UNKNOWN_TENSOR
         tensor = self.body(block.body, inner, here.flow) or UNKNOWN_TENSOR
         if key is not None and len(self.pretrained) == asked and not self.holes:
-            take = taken(self.emitter, mark, inner, fed, tensor)
+            take = taken(self.emitter, mark, inner, fed, tensor, self.spent - spent)
             if take is not None and not any(r >= inner.region for r in self.borrowed):
                 self._takes[key] = take
         return tensor

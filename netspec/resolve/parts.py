@@ -147,9 +147,9 @@ class PartUser(NetUser):
         key = (given.base.net, way, tuple((name, typed(value)) for name, value in given.values.items()))
         if key not in self._searches:
             apart = type(self)(Emitter(Collector(), self.emitter.max_nodes))
-            apart.repeats, apart._searches, apart._count = False, self._searches, self._count
+            apart.repeats, apart._searches, apart.spent = False, self._searches, self.spent
             fine = self._write_apart(apart, way, route, given, op, here)
-            self._count = apart._count + len(apart.emitter.nodes)
+            self.spent = apart.spent + len(apart.emitter.nodes)
             if not fine or apart.search is None:
                 return None
             self._searches[key] = apart.search

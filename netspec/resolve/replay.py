@@ -47,6 +47,8 @@ class Take:
     fed: tuple[Tensor, ...]
     result: Tensor
     first: int
+    spent: int
+    """How many statements were done for it."""
 
 
 def key_of(block: ast.Block, given: Mapping[str, Any], flow: Tensor | None, frame: Frame) -> Hashable | None:
@@ -70,7 +72,7 @@ def typed(value: Any) -> Hashable:
     return (tuple, tuple(map(typed, value))) if type(value) is tuple else (type(value), value)
 
 
-def taken(emitter: Emitter, mark: Mark, inner: Frame, fed: tuple[Tensor, ...], result: Tensor) -> Take | None:
+def taken(emitter: Emitter, mark: Mark, inner: Frame, fed: tuple[Tensor, ...], result: Tensor, spent: int) -> Take | None:
     """What was written since a mark, to be repeated; ``None`` where it leans on anything but what it was fed."""
     if result.node < 0 or emitter.collector.added != mark.reports:
         return None
@@ -81,7 +83,7 @@ def taken(emitter: Emitter, mark: Mark, inner: Frame, fed: tuple[Tensor, ...], r
         return None
     labels = tuple(islice(emitter.labels.items(), mark.labels, None))
     regions = emitter.regions[inner.region + 1 :]
-    return Take(nodes, regions, labels, inner.namespace, inner.region, inner.trail, fed, result, mark.nodes)
+    return Take(nodes, regions, labels, inner.namespace, inner.region, inner.trail, fed, result, mark.nodes, spent)
 
 
 def repeat(take: Take, emitter: Emitter, inner: Frame, fed: tuple[Tensor, ...], span: Span) -> Tensor:

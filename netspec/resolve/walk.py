@@ -56,7 +56,7 @@ class Walker(ABC):
         self.emitter = emitter
         self.holes = False
         """Whether something of this net could not be read."""
-        self._count = 0
+        self.spent = 0
 
     @abstractmethod
     def use(self, op: ast.UseOf, here: Here) -> Tensor | None:
@@ -76,10 +76,7 @@ class Walker(ABC):
             self.report(frame, problems.TooDeep(), statements[0].span)
             return UNKNOWN_TENSOR
         for statement in statements:
-            self._count += 1
-            if self._count > self.emitter.max_nodes * 3:
-                self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 3), statement.span)
-                raise Overflow(0)
+            self.spend(1, statement.span, frame)
             if type(statement) is ast.Chain:
                 for position, step in enumerate(statement.steps):
                     flow = self._step(step, frame, flow, position)
@@ -92,6 +89,13 @@ class Walker(ABC):
                 frame.scope.variables.update(dict.fromkeys(statement.names, UNKNOWN))
                 flow = UNKNOWN_TENSOR
         return flow
+
+    def spend(self, statements: int, span: Span, frame: Frame) -> None:
+        """Count statements that are done; raises :class:`Overflow` after a report where there are too many, whatever they make."""
+        self.spent += statements
+        if self.spent > self.emitter.max_nodes * 3:
+            self.report(frame, problems.TooManySteps(self.emitter.max_nodes * 3), span)
+            raise Overflow(0)
 
     def _step(self, step: ast.Step, frame: Frame, flow: Tensor | None, position: int) -> Tensor | None:
         label = self._label(step.label, frame, flow) if step.label else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from netspec.compiler import Limits, compile_source
+from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
 from netspec.resolve import blocks
 from netspec.source import Source
@@ -88,3 +89,12 @@ def test_a_million_layers_fit_the_text_that_makes_them() -> None:
     assert graph.nodes[-4].trail is not None
     assert [n.path for n in graph.nodes[1:5]] == ["0.0", "0.1", "0.2", "0.add"]
     assert graph.nodes[-5].path == "4999.2"
+
+
+def test_blocks_that_make_nothing_are_counted_too() -> None:
+    """Each doubles the one before it and none makes a layer: what is repeated costs as much as what is written out."""
+    doubling = "\n".join(f"block b{i} {{ b{i - 1} -> b{i - 1} }}" for i in range(1, 40))
+    text = f"block b0 {{ }}\n{doubling}\nnet A {{ image: input(3x8x8)\n b39 -> relu }}"
+    with pytest.raises(NetspecError) as error:
+        compile_source(Source("a.net", text))
+    assert [d.problem.__class__.__name__ for d in error.value.diagnostics] == ["TooManySteps"]

@@ -7,6 +7,7 @@ Names are read as frameworks write them: ``block1_conv1/kernel:0`` (Keras), ``la
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -88,9 +89,17 @@ def layers_of(contents: Contents) -> tuple[FileLayer, ...]:
         found = _by_variables(contents, keys)
     else:
         found = [part for layer in by_names(keys) for part in _separated(layer)]
+    if contents.keras:
+        found = _shortened(found)
     if contents.ordered:
         return tuple(replace(layer, place=(i,)) for i, layer in enumerate(found))
     return tuple(sorted(found, key=lambda layer: [(1, t, 0) if isinstance(t, str) else (0, "", t) for t in layer.place]))
+
+
+def _shortened(layers: Sequence[FileLayer]) -> list[FileLayer]:
+    """The layers under the last part of their names, as Keras shows them, where no two have the same."""
+    last = Counter(layer.name.rpartition("/")[2] for layer in layers)
+    return [replace(layer, name=short) if last[short := layer.name.rpartition("/")[2]] == 1 else layer for layer in layers]
 
 
 def left_out(contents: Contents) -> tuple[str, ...]:
@@ -145,10 +154,9 @@ def _by_variables(contents: Contents, keys: Sequence[str]) -> list[FileLayer]:
         called = (contents.names or {}).get(path)
         name = layer if called is None or called == layer.rpartition("/")[2] else f"{layer}/{called}"
         roles = _VARIABLES.get(tuple(min(len(contents.shapes[k]), 2) for k in variables))
-        if roles is None:
-            found += [FileLayer(k, {"": k}, _numbered(k), single=True) for k in variables]
-        else:
-            found += _separated(FileLayer(name, dict(zip(roles, variables)), _numbered(layer)))
+        if roles is None:  # as the three of a batch norm, of which one is missing, and who can say which
+            roles = tuple(f"variable {i}" for i in range(len(variables)))
+        found += _separated(FileLayer(name, dict(zip(roles, variables)), _numbered(layer)))
     return found
 
 

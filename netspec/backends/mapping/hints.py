@@ -9,12 +9,12 @@ from netspec.backends.mapping.slots import Slot
 
 
 def by_name(layer: FileLayer, slots: Sequence[Slot], found: Sequence[int]) -> tuple[int, str] | None:
-    """The slot that is called as the layer, with all its path or else by the last label."""
+    """The slot that is called as the layer: with all its path, as `left.conv` or `left_conv`, or else by the last label."""
     name = layer.name.replace("/", ".")
-    whole = [s for s in found if name == slots[s].name or name.endswith(f".{slots[s].name}")]
+    label = name.rpartition(".")[2]
+    whole = [s for s in found if f".{name}".endswith(f".{slots[s].name}") or label == slots[s].name.replace(".", "_")]
     if len(whole) == 1:
         return whole[0], "by its name"
-    label = name.rpartition(".")[2]
     same = [s for s in found if slots[s].name.rpartition(".")[2] == label]
     return (same[0], f"by its label {label}") if len(same) == 1 and not label.isdecimal() else None
 

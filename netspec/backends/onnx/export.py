@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +20,15 @@ from netspec.diagnostics import failure
 from netspec.diagnostics.models import ExportDisagrees, NotFinite, TargetExists, TargetNotAFile
 from netspec.diagnostics.running import LabelCount
 from netspec.graph import Graph
+from netspec.sizes import at
 
 TOLERANCE: Final = 1e-4
 """The largest difference from PyTorch that is let pass, relative to the largest number of the output."""
 
 BATCHES: Final = (1, 3)
+OPEN_SIZES: Final = 4
+"""How many sizes are tried where they are open, and from which on."""
+SMALL: Final = 8
 LEVELS: Final = ("DISABLE_ALL", "ENABLE_ALL")
 
 
@@ -45,7 +50,8 @@ def export(
     """Write the ONNX model of a graph to ``path``, after checking it against PyTorch.
 
     ``weights`` are numpy arrays or tensors by key. The model is checked by onnx's own checker, then run by onnxruntime on random
-    batches of 1 and 3, as it stands and fully optimised. ``force`` replaces a file that is there.
+    batches of 1 and 3, as it stands and fully optimised; where sizes are open, on several accepted ones. ``force`` replaces a file that
+    is there.
 
     Raises a :class:`~netspec.diagnostics.NetspecError`, and writes nothing: N806 where the weights do not fit, N811 or N812 where the
     target is taken, N813 where the model is too large, N961 where the numbers differ, N962 where they are not finite.
@@ -109,8 +115,8 @@ def _cases(graph: Graph, arrays: Mapping[str, Array]) -> Iterator[tuple[list[Arr
 
     net = build(graph, {key: torch.from_numpy(np.require(a, requirements="W")) for key, a in arrays.items()}).eval()
     chance = np.random.default_rng(0)
-    for batch in BATCHES:
-        inputs = [_sample(graph, n.index, (batch, *n.output), chance) for n in graph.inputs]
+    for batch, sizes in _batches(graph):
+        inputs = [_sample(graph, n.index, (batch, *at(n.output, sizes)), chance) for n in graph.inputs]
         with torch.inference_mode():
             result = net(*map(torch.from_numpy, inputs))
         outputs = list(result.values()) if isinstance(result, dict) else [result]
@@ -119,6 +125,14 @@ def _cases(graph: Graph, arrays: Mapping[str, Array]) -> Iterator[tuple[list[Arr
             if not np.isfinite(values).all():
                 raise failure(NotFinite(output.name))
         yield inputs, expected
+
+
+def _batches(graph: Graph) -> Iterator[tuple[int, dict[str, int]]]:
+    """How many samples, and of which sizes where those are open."""
+    if graph.sizes is None:
+        yield from ((batch, {}) for batch in BATCHES)
+    else:
+        yield from zip(cycle(BATCHES), graph.sizes.examples(OPEN_SIZES, least=SMALL))
 
 
 def _sample(graph: Graph, index: int, shape: tuple[int, ...], chance: np.random.Generator) -> NDArray[np.float32]:

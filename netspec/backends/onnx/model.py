@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from netspec import __version__
 from netspec.backends.fit import misfits
+from netspec.backends.open_inputs import refuse_fixed
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import ModelTooLarge
 from netspec.graph import Graph, Node, key_of
@@ -41,8 +43,12 @@ def to_model(graph: Graph, weights: Mapping[str, Array], classes: Sequence[str] 
     Equal questions give equal bytes. Names of nodes and tensors are our own numbers; inputs and outputs keep theirs. What the
     net is called, its classes, inputs, outputs and their activations are kept in the model's metadata under ``netspec.``.
 
-    Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not the graph's, N813 where they are too large.
+    Sizes that the net leaves open are free axes under the names of their letters, ``H``, or of formulas.
+
+    Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not the graph's, N813 where they are too large, N831
+    where a layer works for one size alone that the net leaves open.
     """
+    refuse_fixed(graph, "ONNX")
     if problem := misfits(graph, weights, "the weights given"):
         raise failure(problem)
     used = {graph.nodes[i].path for i in graph.inferred}
@@ -170,6 +176,8 @@ class _Writer:
             },
             "netspec.spec_sha256": graph.digest,
         }
+        if graph.sizes is not None:
+            found["netspec.sizes"] = {s: asdict(rule) for s, rule in graph.sizes.rules.items()}
         if classes is not None:
             found["netspec.classes"] = list(classes)
         return {key: v if isinstance(v, str) else json.dumps(v, ensure_ascii=True) for key, v in found.items()}

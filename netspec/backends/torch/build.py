@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.backends.fit import misfits
+from netspec.backends.open_inputs import refuse_fixed
 from netspec.backends.torch.learned import Learned, parameters_of
 from netspec.backends.torch.modules import construct
 from netspec.backends.torch.net import CompiledNet, Region
@@ -27,11 +28,13 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, *, name: st
     nothing is initialised: the tensors given become the module's own, without a copy where their type is right already, so what trains
     the module changes them. ``name`` says in an error where they came from.
 
-    Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not those of the graph, and what
+    Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not those of the graph, N831 where a layer works for
+    one size alone that the net leaves open, and what
     :func:`~netspec.backends.torch.pretrained.pretrained_weights` raises.
     """
     if weights is not None and (problem := misfits(graph, weights, name)):
         raise failure(problem)
+    refuse_fixed(graph, "PyTorch")
     leaves = _leaves(graph, meta=weights is not None)
     if weights is not None:
         _assign(graph, leaves, weights)

@@ -8,12 +8,14 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 
+from netspec.backends.open_inputs import sizes_of
 from netspec.backends.torch.learned import parameters_of
 from netspec.backends.torch.modules import TakesBytes
 from netspec.backends.torch.program import Program, plan
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import WrongInput, WrongInputCount
 from netspec.graph import Graph, Node, Output
+from netspec.shape import Shape
 
 Made = TypeVar("Made")
 Activation = Literal["softmax", "sigmoid"]
@@ -61,6 +63,7 @@ class CompiledNet(Region):
         state["_leaves"] = dict(leaves)
         state["_frozen"] = frozenset(n.path for n in graph.layers if n.frozen)
         state["_inputs"] = tuple((n.label or n.path, n.output, len(n.output) + 1) for n in graph.inputs)
+        state["_accepted"] = None if graph.sizes is None else set()  # shapes of inputs with open sizes that came before
         modules = {n.index: leaves[n.path] for n in graph.layers}
         state["_casts"] = tuple(not _takes_bytes(graph, n, modules) for n in graph.inputs)
         state["_names"] = _in_both_modes(graph, lambda outputs: tuple(o.name for o in outputs))
@@ -112,7 +115,8 @@ class CompiledNet(Region):
     def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
         """The outputs for a batch, and while training the auxiliary ones too.
 
-        Raises a :class:`~netspec.diagnostics.NetspecError` N820 or N821 where the inputs are not what the net takes.
+        Raises a :class:`~netspec.diagnostics.NetspecError` N820 or N821 where the inputs are not what the net takes, and N830 where it
+        refuses their sizes.
         """
         return self._run(self.__dict__["_programs"][self.training], inputs)
 
@@ -131,12 +135,22 @@ class CompiledNet(Region):
         wanted = state["_inputs"]
         if len(inputs) != len(wanted):
             raise failure(WrongInputCount(len(inputs), tuple(name for name, _, _ in wanted)))
+        if (accepted := state["_accepted"]) is not None:
+            wanted = self._sized(inputs, accepted)
         ready = []
         for x, (name, shape, rank), cast in zip(inputs, wanted, state["_casts"]):
             if x.dim() != rank or x.shape[1:] != shape:
                 raise failure(WrongInput(name, "of shape " + str(tuple(x.shape)), shape))
             ready.append(x if x.is_floating_point() else _bytes(x, name, shape, cast))
         return ready
+
+    def _sized(self, inputs: tuple[Tensor, ...], accepted: set[tuple[Shape, ...]]) -> tuple[tuple[str, Shape, int], ...]:
+        """What is wanted of each input, with the sizes that came in the place of open ones."""
+        shapes = tuple(tuple(x.shape[1:]) for x in inputs)
+        if shapes not in accepted:
+            sizes_of(self.graph, shapes)
+            accepted.add(shapes)
+        return tuple((name, shape, rank) for (name, _, rank), shape in zip(self.__dict__["_inputs"], shapes))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledNet:
         """A copy with weights of its own; the graph, which never changes, is shared."""
