@@ -6,10 +6,13 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 from math import gcd, lcm
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from netspec.sizes import Dim, Monomial
+
+_LARGE: Final = 1000
+"""A factor from here on stands apart: ``3H``, ``1024 H``."""
 
 Classes = Mapping[str, tuple[int, int]]
 """For symbols of which it is known: ``(16, 4)`` where only sizes of 4 more than a multiple of 16 are accepted."""
@@ -75,6 +78,8 @@ def _linear(value: Dim | int, classes: Classes) -> Linear:
     """The formula as a sum, with quotients taken apart that leave a known remainder."""
     if isinstance(value, int):
         return {(): Fraction(value)}
+    if (larger := _larger(value, classes)) is not None:
+        return {(larger,): Fraction(1)}
     found: Linear = {(): Fraction(value.constant)}
     for atoms, factor in value.terms.items():
         product: Linear = {(): Fraction(factor)}
@@ -83,6 +88,15 @@ def _linear(value: Dim | int, classes: Classes) -> Linear:
         for words, f in product.items():
             found[words] = found.get(words, Fraction(0)) + f
     return found
+
+
+def _larger(value: Dim, classes: Classes) -> str | None:
+    """What is cut off at another number than 0, where the formula is nothing but that: ``max(H - 4, 16)``."""
+    (atoms, factor), *others = value.terms.items()
+    of, by = getattr(atoms[0], "of", None), getattr(atoms[0], "by", None)
+    if others or factor != 1 or len(atoms) > 1 or of is None or by is not None:
+        return None
+    return f"max({_text(_linear(of + value.constant, classes))}, {value.constant})"
 
 
 def _times(one: Linear, other: Linear) -> Linear:
@@ -158,4 +172,4 @@ def _term(words: tuple[str, ...], factor: Fraction) -> str:
     text = " ".join(words)
     if not words or factor == 1:
         return text or str(factor)
-    return f"{factor}{text}" if len(text) == 1 else f"{factor} {text}"
+    return f"{factor}{text}" if len(text) == 1 and factor < _LARGE else f"{factor} {text}"

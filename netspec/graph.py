@@ -98,6 +98,9 @@ class Node:
         return self.facts.output
 
 
+Ending = Literal["softmax", "sigmoid"]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """A named result of the net."""
@@ -228,6 +231,15 @@ class Graph:
         for node in self.owners:
             for name, weight in node.facts.weights.items():
                 yield key_of(node.path, name), weight, node
+
+    def ending(self, output: Output) -> Ending | None:
+        """The activation that makes probabilities of an output's logits, and nothing else: a `sigmoid`, or a `softmax` over its channels."""
+        node = self.nodes[output.node]
+        if node.layer in ("softmax", "sigmoid") and any(output.node in n.inputs for n in self.nodes):
+            return None
+        if node.layer == "softmax":
+            return "softmax" if node.arguments.get("axis", 0) in (0, -len(node.output)) else None
+        return "sigmoid" if node.layer == "sigmoid" else None
 
     def output_shapes(self) -> dict[str, Shape]:
         """The outputs by name."""

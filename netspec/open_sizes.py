@@ -29,7 +29,8 @@ class Objection:
     inputs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.problem.message() + "".join(f"; one {text}" for text in dict.fromkeys(self.inputs))
+        shapes = [text.removeprefix("gives ") for text in dict.fromkeys(self.inputs)]
+        return f"{self.problem.message()}, and these are {listing(shapes)}" if shapes else self.problem.message()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassCount, NotAnImageNet
 from netspec.diagnostics.text import listing
-from netspec.graph import Graph
+from netspec.graph import Ending, Graph
 from netspec.shape import show, symbols_of
-
-Ending = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,7 @@ def image_task(graph: Graph) -> Task:
     last = graph.nodes[graph.outputs[0].node]
     if len(last.output) != 1:
         raise _not(graph, f"it gives {show(last.output)}, and not a vector", "end with global_avgpool -> flatten -> linear(classes)")
-    ending: Ending | None = "softmax" if last.layer == "softmax" else "sigmoid" if last.layer == "sigmoid" else None
-    return Task(graph.name, ImageFormat(*shape), last.output[0], ending)
+    return Task(graph.name, ImageFormat(*shape), last.output[0], graph.ending(graph.outputs[0]))
 
 
 def _not(graph: Graph, sentence: str, hint: str) -> Exception:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
-from netspec.diagnostics.text import listing, plural
+from netspec.diagnostics.text import escape, listing, plural
 from netspec.limits import NESTING
 
 
@@ -119,17 +119,20 @@ class CannotTakeApart(Problem):
 
 @dataclass(frozen=True)
 class BadIndex(Problem):
-    """An index that is not in the list."""
+    """An index that is not in the list, or of a step that is not in the ``region``."""
 
     index: str
     length: int
+    region: str | None = None
     code = "N507"
 
     def message(self) -> str:
+        if self.region is not None:
+            return f"`{escape(self.region)}` has no step {self.index}: there are {self.length}"
         return f"there is no item {self.index} in a list of {self.length}"
 
     def help(self) -> str | None:
-        return f"items count from 0 to {self.length - 1}" if self.length else None
+        return f"{'items' if self.region is None else 'steps'} count from 0 to {self.length - 1}" if self.length else None
 
 
 @dataclass(frozen=True)

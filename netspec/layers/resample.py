@@ -179,7 +179,7 @@ def _by_axis(factor: float | tuple[float, ...], x: Shape) -> tuple[float, ...]:
 def _fitted(space: Shape, wanted: Shape, axis: int, fit: str) -> int:
     """A side of a picture that keeps its proportion and covers ``wanted`` on every axis, or on none more than it."""
     across = space[axis] * wanted[1 - axis] // space[1 - axis]
-    return larger(wanted[axis], across) if fit == "shorter" else larger(smaller(wanted[axis], across), 1)
+    return larger(across, wanted[axis]) if fit == "shorter" else larger(smaller(wanted[axis], across), 1)
 
 
 def _fitted_size(wanted: Shape, fit: str) -> OnnxExpression:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
 from netspec.limits import NESTING
-from netspec.resolve.scope import MISSING, Labelled, Outside, Scope
+from netspec.resolve.scope import MISSING, Labelled, Namespace, Outside, Scope
 from netspec.shape import Open, same
 from netspec.source import Span
 from netspec.syntax import ast
@@ -105,8 +105,10 @@ class Evaluator:
         raise Failure(problems.NoSuchPart(whole, e.name, closest(e.name, known), known), e.span)
 
     def _index(self, e: ast.Index, depth: int) -> Any:
-        value = self.value(e.value, depth)
-        if isinstance(value, Tensor):
+        value = self.reference(e.value, depth)
+        if isinstance(value, Labelled) and value.inside is not None and not isinstance(e.index, ast.Slice):
+            return self._step(e, value.inside, depth)
+        if isinstance(value, Labelled | Tensor):
             raise Failure(problems.CannotSlice(_text(e.value), "it is a tensor, and a part of this very net"), e.span)
         if not isinstance(value, tuple):
             raise Failure(problems.BadOperands("[ ]", (kind(value),)), e.span)
@@ -117,6 +119,15 @@ class Evaluator:
         if not -len(value) <= index < len(value):
             raise Failure(problems.BadIndex(str(index), len(value)), e.index.span)
         return value[index]
+
+    def _step(self, e: ast.Index, inside: Namespace, depth: int) -> Tensor:
+        """What flows out of a step of a labelled region: ``extra[1]``."""
+        assert not isinstance(e.index, ast.Slice)
+        index = self._whole(e.index, depth)
+        number = index + inside.count if index < 0 else index
+        if number not in inside.steps:
+            raise Failure(None if inside.unsure else problems.BadIndex(str(index), inside.count, _text(e.value)), e.index.span)
+        return inside.steps[number]
 
     def _whole(self, e: ast.Expression, depth: int) -> int:
         value = self.value(e, depth)

@@ -127,7 +127,7 @@ class Expander(PartUser):
                 yield name, tensor
 
     def _residual(self, op: ast.UseOf, here: Here) -> Tensor | None:
-        """``residual { … }``: an ``add`` with the tensor that flows in as its first branch; ``residual(stride == 1) { … }``: where that holds"""
+        """``residual { … }``: an ``add`` with what flows in as its first branch; ``residual(stride == 1) { … }``: where that holds"""
         body = op.body
         if body is not None:
             condition = self._condition(op, here)

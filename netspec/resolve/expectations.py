@@ -93,7 +93,7 @@ def _holds(expected: Any, found: int | Shape, sizes: OpenSizes | None) -> bool:
 def _written(value: Any) -> str:
     if isinstance(value, Rounded):
         return f"{float(value):,.0f}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | Open) and not isinstance(value, bool):
         return f"{value:,}"
     return show_shape(tuple(value)) if isinstance(value, tuple | Size) else show(value)
 

@@ -19,7 +19,6 @@ from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.walk import Here
 from netspec.signature import REQUIRED, Parameter, Signature
-from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Tensor
 

@@ -1,7 +1,7 @@
 """Equal uses of a block are written out once: the second is the first, moved to another path and fed by other tensors.
 
-A use is known by its text, its arguments, the shapes that flow in and whether it is frozen; all that comes of it follows from these, since a
-block sees nothing of what lies around it.
+A use is known by its text, its arguments, the shapes that flow in and whether it is frozen. All that comes of it follows from these,
+since a block sees nothing of what lies around it.
 """
 
 from __future__ import annotations
@@ -149,6 +149,7 @@ def fill(namespace: Namespace, take: Take, first_node: int, fed: tuple[Tensor, .
 
 def _copy(source: Namespace, target: Namespace, old: str, new: str, shift: int, first: int, number: Mapping[int, int]) -> None:
     target.count, target.unsure = source.count, source.unsure
+    target.steps = {place: _tensor(tensor, first, shift, number) for place, tensor in source.steps.items()}
     for name, found in source.labels.items():
         inside = None
         if found.inside is not None:

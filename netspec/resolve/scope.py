@@ -39,6 +39,8 @@ class Namespace:
     """How many merges, inputs and preprocess regions without a label go by each name."""
     folded: dict[str, str] = field(default_factory=dict)
     """The first label of each spelling, letter case aside."""
+    steps: dict[int, Tensor] = field(default_factory=dict)
+    """What flows out of each step that has a position, of those written out."""
     window: range | None = None
     """The positions that are written out, where a slice of a region is; all of them else."""
     unsure: bool = False

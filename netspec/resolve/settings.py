@@ -74,7 +74,7 @@ def check_loss(graph: Graph, collector: Collector) -> None:
     loss = train.values.get("loss")
     if len(last.output) != 1 or not isinstance(loss, Choice) or "loss" not in train.places:
         return
-    ending = last.layer if last.layer in {"softmax", "sigmoid"} else None
+    ending = graph.ending(graph.outputs[0])
     if not loss_fits(loss.name, last.output[0], ending):
         problem = problems.LossAndOutput(loss.name, graph.name, graph.outputs[0].name, last.output[0], ending)
         collector.add(problem, train.places["loss"])

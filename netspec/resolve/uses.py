@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -124,8 +124,7 @@ class User(Walker):
         bound = self.bind(layer.name, layer.signature, op.arguments, op.span, here)
         inner = self.place(here) if here.label is not None else here.frame
         given: list[tuple[Tensor | None, Span]] = [(here.flow, span)] if identity else []
-        for branch in body.branches or (ast.Branch(body.statements, body.span),):
-            given.append((self.statements(branch.statements, inner.child(), here.flow), _branch_span(branch)))
+        given += self._branches(body, inner, here.flow)
         given += bound.tensors if bound else []
         if any(tensor is None for tensor, _ in given):
             self.report(here.frame, problems.NothingFlows(layer.name), span)
@@ -140,6 +139,18 @@ class User(Walker):
             self._rejected(rejection, here.frame, span, bound, given, flow=identity, switch=switch)
             tensor = UNKNOWN_TENSOR
         return self.labelled(here, tensor, inner.namespace)
+
+    def _branches(self, body: ast.Body, inner: Frame, flow: Tensor | None) -> Iterator[tuple[Tensor | None, Span]]:
+        """What flows out of each branch of a merge, and where it is written; in a loop, of each turn's branches."""
+        loop = _only_loop(body)
+        turns = (inner,) if loop is None else self.turns(loop, inner, flow)
+        branches = (body if loop is None else loop.body).branches or (ast.Branch(body.statements, body.span),)
+        for turn in turns:
+            if turn is None:
+                yield UNKNOWN_TENSOR, body.span
+                return
+            for branch in branches:
+                yield self.statements(branch.statements, turn.child(), flow), _branch_span(branch)
 
     def _rejected(
         self,
@@ -192,6 +203,15 @@ class User(Walker):
         bound = binder.bind(signature, call, span)
         self.emitter.asked(here.frame, span)
         return bound
+
+
+def _only_loop(body: ast.Body) -> ast.For | None:
+    """The loop that is all there is between a merge's braces and has branches of its own: ``concat { for rate in [6, 12] { | … } }``."""
+    only = body.statements[0] if len(body.statements) == 1 else None
+    step = only.steps[0] if isinstance(only, ast.Chain) and len(only.steps) == 1 else None
+    if step is None or step.label is not None or not isinstance(step.operation, ast.For) or not step.operation.body.branches:
+        return None
+    return step.operation
 
 
 def _branch_span(branch: ast.Branch) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,11 @@ class Walker(ABC):
                 _hide(label, frame)
             return flow
         self.passing(step, label, frame)
-        return self.run(step.operation, Here(frame, flow, label, step.label.span if step.label else None, position))
+        namespace, number = frame.namespace, frame.namespace.count
+        found = self.run(step.operation, Here(frame, flow, label, step.label.span if step.label else None, position))
+        if namespace.count > number and found is not None:
+            namespace.steps.setdefault(number, found)  # of a loop, whose steps have been here before, the first
+        return found
 
     def passing(self, step: ast.Step, label: str | None, frame: Frame) -> None:  # noqa: B027
         """A step is about to be done."""
@@ -167,20 +171,29 @@ class Walker(ABC):
         return flow if chosen is None else self.body(chosen, frame.child(), flow)
 
     def _for(self, operation: ast.For, frame: Frame, flow: Tensor | None) -> Tensor | None:
+        for inner in self.turns(operation, frame, flow):
+            if inner is None:
+                return UNKNOWN_TENSOR
+            flow = self.body(operation.body, inner, flow)
+        return flow
+
+    def turns(self, operation: ast.For, frame: Frame, flow: Tensor | None) -> Iterator[Frame | None]:
+        """The frames of a loop's turns, in which its variables have their values; ``None`` after a report."""
         items = self.value(operation.iterable, frame, flow)
         if not isinstance(items, tuple):
             if items is not UNKNOWN_TENSOR:
                 self.report(frame, problems.NotIterable(kind(items)), operation.iterable.span)
-            return UNKNOWN_TENSOR
+            yield None
+            return
         for item in items:
             parts = (item,) if len(operation.variables) == 1 else item
             if not isinstance(parts, tuple) or len(parts) != len(operation.variables):
                 self.report(frame, problems.CannotTakeApart(len(operation.variables), show(item)), operation.iterable.span)
-                return UNKNOWN_TENSOR
+                yield None
+                return
             inner = frame.child(in_loop=True)
             inner.scope.variables.update(zip(operation.variables, parts, strict=True))
-            flow = self.body(operation.body, inner, flow)
-        return flow
+            yield inner
 
     def _repeat(self, operation: ast.Repeat, frame: Frame, flow: Tensor | None) -> Tensor | None:
         """One round is written out and counted; too many rounds are refused before the second."""

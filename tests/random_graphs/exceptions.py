@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, calls, names, sequences, shapes
+from netspec.diagnostics import Problem, calls, names, sequences, shapes, using
 from tests.layers.test_layers_property import DELIBERATE
 
 _DIVIDES = "it keeps a divisor from 0: PyTorch takes 0 and numbers below it, and gives infinities"
@@ -49,6 +49,8 @@ def reason(problem: Problem) -> str | None:
     """The documented reason for a refusal, if there is one."""
     if type(problem) in DELIBERATE:
         return DELIBERATE[type(problem)]
+    if isinstance(problem, using.SharedDiffers):
+        return "uses of a shared block are uses of one module, which has one stride and one rate"
     if isinstance(problem, sequences.MatricesDoNotFit):
         return "PyTorch stretches axes of 1 before the matrices, and adds axes that are missing"
     if isinstance(problem, calls.BadValue):

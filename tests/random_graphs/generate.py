@@ -7,7 +7,7 @@ from random import Random
 
 from netspec.layer import Reject, layers
 from netspec.shape import Shape
-from tests.random_graphs.growing import Grower, Part, by_rule, exchanged_argument, fits, literals
+from tests.random_graphs.growing import Grower, Part, Rules, by_rule, exchanged_argument, fits, literals
 from tests.random_graphs.meaning import Misuse, Reader
 from tests.random_graphs.proposals import some_use, written
 from tests.random_graphs.tree import Body, Braces, From, Input, Let, Parameter, Program, Use, label, steps_of, variable
@@ -32,7 +32,7 @@ def program(seed: int) -> Program:
 
 def shapes(made: Program) -> Reader[Shape]:
     """The file read with the layers' own rules: every node and its shape."""
-    return Reader(made, by_rule, lambda shape: shape, lambda shape: shape).net()
+    return Reader(made, Rules(), lambda shape: shape, lambda shape: shape).net()
 
 
 def _net(grower: Grower, featured: str) -> Program:
@@ -42,7 +42,7 @@ def _net(grower: Grower, featured: str) -> Program:
     part = Part(())
     names = tuple(_input(grower, part, shape) for shape in reversed(inputs))[:-1][::-1]
     step = Use(layer=featured, arguments=written(layers()[featured], values, part.shape, chance), tensors=names)
-    grower.put(part, step, by_rule("", featured, inputs, values))
+    grower.put(part, step, by_rule(featured, inputs, values))
     dangling: list[str] = []
     for _ in range(chance.choice((1, 1, 1, 1, 2, 3))):
         if part.steps and chance.random() < 0.9:
@@ -50,10 +50,11 @@ def _net(grower: Grower, featured: str) -> Program:
         if chance.random() < 0.3 and (name := _named(grower, part)):
             dangling.append(name)
             _start_again(grower, part)
-    if dangling:
-        dangling.append(_named(grower, part))
+    results = [*dict.fromkeys((*dangling, _named(grower, part)))] if dangling else []
+    training = [name for name in results[:-1] if "." not in name and chance.random() < 0.15]
     parameters, body = _abstracted(grower, part)
-    return Program(tuple(grower.blocks), parameters, body, tuple((None, name) for name in dict.fromkeys(dangling)))
+    outputs = [(grower.fresh("out") if chance.random() < 0.1 else None, name) for name in results if name not in training]
+    return Program(tuple(grower.blocks), parameters, body, tuple(outputs), tuple(training))
 
 
 def _input(grower: Grower, part: Part, shape: Shape) -> str:
@@ -129,7 +130,7 @@ def accepted(layer: str, number: int) -> tuple[tuple[Shape, ...], dict[str, obje
     for _ in range(SEARCH):
         found, values = some_use(layer, chance)
         try:
-            output = by_rule("", layer, found, values)
+            output = by_rule(layer, found, values)
         except (Reject, Misuse):
             continue
         if all(map(fits, (*found, output))):

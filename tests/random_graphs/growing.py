@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from netspec.graph import Facts
 from netspec.layer import Reject, layers
+from netspec.lowering import TorchCall
 from netspec.shape import Shape, elements
 from netspec.values import Word
 from tests.random_graphs.meaning import Given, Here, Misuse, Place, Reader
@@ -22,8 +23,10 @@ from tests.random_graphs.tree import (
     Expression,
     For,
     If,
+    Input,
     Join,
     Let,
+    Named,
     Parameter,
     Program,
     Repeat,
@@ -32,6 +35,7 @@ from tests.random_graphs.tree import (
     exchanged,
     label,
     literal,
+    named,
     steps_of,
     variable,
 )
@@ -41,8 +45,21 @@ LONG = 48
 TRIES = 4
 
 
-def by_rule(path: str, layer: str, inputs: Sequence[Shape], arguments: Mapping[str, Any]) -> Shape:
-    """What a layer's own rule says comes out: how a reader of shapes applies it."""
+class Rules:
+    """Applies layers by their own rules: for a reader of shapes. Uses of one path must agree, as they are one layer."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, TorchCall] = {}
+
+    def __call__(self, path: str, layer: str, inputs: Sequence[Shape], arguments: Mapping[str, Any]) -> Shape:
+        facts = facts_by_rule(layer, inputs, arguments)
+        if self.at.setdefault(path, facts.torch) != facts.torch:
+            raise Misuse(f"uses of a shared block that need different layers at {path}")
+        return facts.output
+
+
+def by_rule(layer: str, inputs: Sequence[Shape], arguments: Mapping[str, Any]) -> Shape:
+    """What a layer's own rule says comes out."""
     return facts_by_rule(layer, inputs, arguments).output
 
 
@@ -94,6 +111,8 @@ class Grower:
     def __init__(self, chance: Random) -> None:
         self.chance = chance
         self.blocks: list[Block] = []
+        self.given: dict[str, list[Expression]] = {}
+        """What the first use of each block gave it."""
         self.catalogue = sorted(layers())
         self.count = 0
         self.unused = self.chance.sample([n for n in self.catalogue if not layers()[n].is_merge], 3)
@@ -161,7 +180,7 @@ class Grower:
             return False
         complete = {p.name: values.get(p.name, p.default) for p in known.signature.parameters}
         try:
-            output = by_rule("", name, (part.shape,), complete)
+            output = by_rule(name, (part.shape,), complete)
         except (Reject, Misuse):
             return False
         if not fits(output):
@@ -310,28 +329,48 @@ class Grower:
     def call(self, part: Part) -> bool:
         """A use of a block: one of those that are there, or a new one."""
         if self.blocks and self.chance.random() < 0.5:
-            block = self.chance.choice(self.blocks)
-            values = [literal(str(n), n) for n in (self.chance.randrange(1, 7) for _ in block.parameters)]
-            if self.compound(part, self._called(block, values)):
+            again = self._again(self.chance.choice(self.blocks), part)
+            if again is not None and self.compound(part, again):
                 return True
-        inner = self.grow(Part(part.shape, depth=2), self.chance.randrange(1, 4))
-        return self.compound(part, self.as_block(inner.body()))
+        taken = sorted(part.visible.keys() - part.names)
+        skip = {self.fresh("skip"): self.chance.choice(taken)} if taken and self.chance.random() < 0.4 else {}
+        inner = Part(part.shape, visible={name: part.visible[ref] for name, ref in skip.items()}, depth=2)
+        body = self.grow(inner, self.chance.randrange(1, 4)).body()
+        needed = {name: ref for name, ref in skip.items() if any(name in s.tensors for s in steps_of(body) if isinstance(s, Use))}
+        sort = "block" if needed else self.chance.choice(("block", "block", "block", "shared", "net"))
+        return self.compound(part, self.as_block(body, part.shape, sort, needed))
 
-    def as_block(self, body: Body) -> Call:
-        """A block of this body, some of whose arguments become parameters, and a use of it that means the same."""
-        parameters: list[Parameter] = []
+    def _again(self, block: Block, part: Part) -> Call | None:
+        """Another use of a block: with other numbers, or with the same, as a shared block must have them."""
         values: list[Expression] = []
-        for use, argument in self.chance.sample(spots := literals(body), min(len(spots), self.chance.randrange(3))):
+        for parameter, before in zip(block.parameters, self.given[block.name], strict=True):
+            if isinstance(before, Named):
+                same = [n for n, shape in part.visible.items() if n not in part.names and shape == part.shape]
+                if not same:
+                    return None
+                values.append(named(self.chance.choice(sorted(same))))
+            elif block.shared or type(before.value({}, None)) is not int or self.chance.random() < 0.5:
+                values.append(before)
+            else:
+                number = self.chance.randrange(1, 7)
+                values.append(literal(str(number), number))
+        return self._called(block, values)
+
+    def as_block(self, body: Body, shape: Shape, sort: str, tensors: Mapping[str, str]) -> Call:
+        """A block of this body, some of whose arguments become parameters, and a use of it that means the same."""
+        found = [(Parameter(name), cast(Expression, named(reference))) for name, reference in tensors.items()]
+        for _, argument in self.chance.sample(spots := literals(body), min(len(spots), self.chance.randrange(3))):
+            use = next(s for s in steps_of(body) if isinstance(s, Use) and argument in s.arguments)
             name = self.fresh("p")
-            current = next((u for u in steps_of(body) if isinstance(u, Use) and argument in u.arguments), use)
-            body = exchanged_argument(body, current, argument, variable(name))
-            optional = not parameters or parameters[-1].default is not None
-            parameters.insert(0, Parameter(name, argument.expression if optional and self.chance.random() < 0.3 else None))
-            values.insert(0, argument.expression)
-        order = sorted(range(len(parameters)), key=lambda i: parameters[i].default is not None)
-        block = Block(self.fresh("part"), tuple(parameters[i] for i in order), body)
+            body = exchanged_argument(body, use, argument, variable(name))
+            default = argument.expression if self.chance.random() < 0.3 else None
+            found.insert(0 if default is None else len(found), (Parameter(name, default), argument.expression))
+        parameters = tuple(parameter for parameter, _ in found)
+        image = Input(shape=shape, label=label(self.fresh("image"))) if sort == "net" else None
+        block = Block(self.fresh("part"), parameters, body, sort == "shared", image)
         self.blocks.append(block)
-        return self._called(block, [values[i] for i in order])
+        self.given[block.name] = [value for _, value in found]
+        return self._called(block, self.given[block.name])
 
     def _called(self, block: Block, values: Sequence[Expression]) -> Call:
         given: list[Argument] = []
@@ -344,7 +383,7 @@ class Grower:
     def compound(self, part: Part, step: Step) -> bool:
         """Add a step with bodies in it, if all of it can be read: under a label now and then."""
         step = self.labelled(step, part)
-        reader = Reader(Program(tuple(self.blocks), (), ()), by_rule, lambda shape: shape, lambda shape: shape)
+        reader = Reader(Program(tuple(self.blocks), (), ()), Rules(), lambda shape: shape, lambda shape: shape)
         here = Here(Place(""), {n: Given(reader.seed(shape)) for n, shape in part.visible.items()})
         try:
             end = reader.body((step,), here, reader.seed(part.shape))

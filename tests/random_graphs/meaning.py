@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from netspec.layer import layers
 from netspec.shape import Shape
 from netspec.signature import REQUIRED
-from tests.random_graphs.tree import Argument, Body, Braces, Call, Expression, For, From, If, Input, Join, Let, Program, Repeat, Step, Use
+from tests.random_graphs.tree import Argument, Body, Braces, Call, Expression, For, From, If, Input, Join, Let, Named, Program, Repeat, Step, Use
 
 T = TypeVar("T")
 LONGEST = 60
@@ -90,6 +90,7 @@ class Reader(Generic[T]):
         self.blocks = {b.name: b for b in program.blocks}
         self.nodes: list[Made[T]] = []
         self.outputs: dict[str, int] = {}
+        self.auxiliary: dict[str, int] = {}
 
     def seed(self, value: T) -> int:
         """A tensor from outside the part that is read."""
@@ -108,9 +109,13 @@ class Reader(Generic[T]):
             if flow is None:
                 raise Misuse("nothing flows")
             self.outputs["output"] = flow
-        used = {i for node in self.nodes for i in node.inputs} | set(self.outputs.values())
+        self.auxiliary = {reference.replace(".", "_"): self._tensor(reference, here) for reference in self.program.auxiliary}
+        used = {i for node in self.nodes for i in node.inputs} | set(self.outputs.values()) | set(self.auxiliary.values())
         if len(used) < len(self.nodes):
             raise Misuse("a tensor that nothing uses")
+        frozen = {node.path: node.frozen for node in self.nodes if node.path is not None}
+        if any(node.path is not None and frozen[node.path] != node.frozen for node in self.nodes):
+            raise Misuse("a shared block that is frozen in one use, and not in another")
         return self
 
     def body(self, body: Body, here: Here, flow: int | None) -> int | None:
@@ -144,9 +149,9 @@ class Reader(Generic[T]):
             case Use():
                 made = self._use(step, here, name, self._flowing(flow))
             case Call():
-                inside = Place(here.place.join(name or here.place.number()))
-                if name is not None:
-                    here.place.number()
+                number = here.place.number()
+                shared = self.blocks[step.block].shared
+                inside = Place(step.block if shared else here.place.join(name or number))
                 made = self._call(step, here, inside, self._flowing(flow))
             case _:
                 raise TypeError(step)
@@ -210,10 +215,16 @@ class Reader(Generic[T]):
                 inner.variables[parameter.name] = self._value(parameter.default, inner, flow)
             else:
                 raise Misuse("an argument is missing")
+        if block.input is not None and block.input.label is not None:
+            place.labels[block.input.label.text] = (flow, None)
         return self._flowing(self.body(block.body, inner, flow))
 
     def _arguments(self, arguments: Sequence[Argument], here: Here, flow: int) -> dict[str, Any]:
-        return {a.name: self._value(a.expression, here, flow) for a in arguments}
+        found: dict[str, Any] = {}
+        for argument in arguments:
+            tensor = isinstance(argument.expression, Named)
+            found[argument.name] = Given(self._tensor(argument.expression.text, here)) if tensor else self._value(argument.expression, here, flow)
+        return found
 
     def _value(self, expression: Expression, here: Here, flow: int | None) -> Any:
         try:

@@ -63,7 +63,7 @@ def judge(seed: int) -> Verdict:
     """Hold netspec's verdict on a spoiled file against PyTorch's; raises :class:`Difference` where they differ without a reason."""
     made = spoiled(seed)
     try:
-        graph = compile_source(Source(f"{seed}.net", made.text()))[0]
+        graph = compile_source(Source(f"{seed}.net", made.text()), net="Net")[0]
     except NetspecError as error:
         return _refused(made, error)
     return _accepted(made, graph, seed)
@@ -165,7 +165,7 @@ def _wrong(value: Any, words: tuple[str, ...], chance: Random) -> Any:
         case int():
             return chance.choice((0, -1, -value, value + 1, value - 1, 2 * value + 1, 7, 97, 1009, 2.5))
         case float():
-            return chance.choice((0.0, -1.0, -value, 1.0, value + 1, 2.0, 1e4, 0, 1, -2))
+            return chance.choice((0.0, -1.0, -value, 1.0, value + 1, 2.0, 100.0, 0, 1, -2))
         case tuple() if value and all(isinstance(v, int | float) for v in value):
             other = list(value)
             other[chance.randrange(len(other))] = chance.choice((0, -1, 1, 2, value[0] + 1, 97))

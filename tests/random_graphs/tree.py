@@ -25,6 +25,11 @@ class Expression:
 
 
 @dataclass(frozen=True, eq=False)
+class Named(Expression):
+    """A tensor's name."""
+
+
+@dataclass(frozen=True, eq=False)
 class Argument:
     """One argument, by position or by name."""
 
@@ -160,6 +165,11 @@ def literal(text: str, value: Any) -> Expression:
 def variable(name: str) -> Expression:
     """The value of a parameter, a ``let`` or a loop's variable."""
     return Expression(name, lambda scope, flow: scope[name])
+
+
+def named(reference: str) -> Named:
+    """A tensor as an argument."""
+    return Named(reference, lambda scope, flow: None)
 
 
 def label(text: str) -> Expression:

@@ -143,5 +143,5 @@ def _moved(pieces: Pieces) -> bool:
 
 
 def _words(pieces: Pieces) -> str:
-    maps = [f"{show((*p[1:], p[0]))} (HxWxC) to {show(p)} (CxHxW)" for p in pieces if len(p) > 1]
+    maps = [f"{show((*p[1:], p[0]))} (HxWxC) to {show(p)} (CxHxW)" for p in pieces if _moved((p,))]
     return f"from {listing(maps)}"

@@ -165,15 +165,12 @@ class _Writer:
     def _metadata(self, classes: Sequence[str] | None) -> dict[str, str]:
         graph = self.graph
         shapes = {name: _axes(n.output) for name, n in zip(self.input_names, graph.inputs, strict=True)}
-        last = [graph.nodes[o.node].layer for o in graph.outputs]
         found: dict[str, Any] = {
             "netspec.version": __version__,
             "netspec.name": graph.name,
             "netspec.inputs": shapes,
             "netspec.outputs": {name: o.name for name, o in zip(self.output_names, graph.outputs, strict=True)},
-            "netspec.activations": {
-                name: layer if layer in ("softmax", "sigmoid") else None for name, layer in zip(self.output_names, last, strict=True)
-            },
+            "netspec.activations": {name: graph.ending(o) for name, o in zip(self.output_names, graph.outputs, strict=True)},
             "netspec.spec_sha256": graph.digest,
         }
         if graph.sizes is not None:

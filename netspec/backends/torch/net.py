@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -14,11 +14,10 @@ from netspec.backends.torch.modules import TakesBytes
 from netspec.backends.torch.program import Program, plan
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import WrongInput, WrongInputCount
-from netspec.graph import Graph, Node, Output
+from netspec.graph import Ending, Graph, Node, Output
 from netspec.shape import Shape
 
 Made = TypeVar("Made")
-Activation = Literal["softmax", "sigmoid"]
 
 
 class Region(nn.Module):
@@ -68,7 +67,7 @@ class CompiledNet(Region):
         state["_casts"] = tuple(not _takes_bytes(graph, n, modules) for n in graph.inputs)
         state["_names"] = _in_both_modes(graph, lambda outputs: tuple(o.name for o in outputs))
         state["_programs"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [o.node for o in outputs]))
-        state["_logits"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [_before_activation(graph, o.node) for o in outputs]))
+        state["_logits"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [_before_activation(graph, o) for o in outputs]))
         self.freeze(self.frozen)
 
     @property
@@ -84,14 +83,9 @@ class CompiledNet(Region):
         return frozen
 
     @property
-    def activations(self) -> dict[str, Activation | None]:
+    def activations(self) -> dict[str, Ending | None]:
         """For each output, auxiliary ones last, the ``softmax`` or ``sigmoid`` it ends in, which :meth:`logits` leaves out."""
-        found: dict[str, Activation | None] = {}
-        for output in (*self.graph.outputs, *self.graph.auxiliary):
-            layer = self.graph.nodes[output.node].layer
-            ends = _before_activation(self.graph, output.node) != output.node
-            found[output.name] = ("softmax" if layer == "softmax" else "sigmoid") if ends else None
-        return found
+        return {o.name: self.graph.ending(o) for o in (*self.graph.outputs, *self.graph.auxiliary)}
 
     def freeze(self, paths: Collection[str]) -> None:
         """Let exactly the layers at these paths not learn: no gradients, and inference mode even while the rest trains."""
@@ -180,9 +174,6 @@ def _takes_bytes(graph: Graph, node: Node, modules: Mapping[int, nn.Module]) -> 
     )
 
 
-def _before_activation(graph: Graph, index: int) -> int:
-    """The node before a softmax or sigmoid that only serves as an output; else the node itself."""
-    node = graph.nodes[index]
-    if node.layer not in ("softmax", "sigmoid") or any(index in n.inputs for n in graph.nodes):
-        return index
-    return node.inputs[0]
+def _before_activation(graph: Graph, output: Output) -> int:
+    """The node of an output's logits: the one before the softmax or sigmoid it ends in, else its own."""
+    return output.node if graph.ending(output) is None else graph.nodes[output.node].inputs[0]
