@@ -26,9 +26,25 @@ def written(value: Dim, classes: Classes | None = None) -> str:
     return _text(_linear(value, classes or {}))
 
 
+def sides(value: Dim) -> tuple[str, str]:
+    """What is added and what is taken away, each as text: a comparison with 0 as one of two formulas."""
+    linear = _linear(value, {})
+    return _text({w: f for w, f in linear.items() if f > 0}), _text({w: -f for w, f in linear.items() if f < 0})
+
+
 def grouped(text: str) -> str:
     """The same with the digits of large numbers in groups: ``9,408 H W``."""
     return re.sub(r"\d{4,}", lambda m: f"{int(m[0]):,}", text)
+
+
+def is_sum(text: str) -> bool:
+    """Whether a formula as text is a sum, or a difference, of several parts."""
+    depth = 0
+    for before, character, after in zip(" " + text, text, text[1:] + " "):
+        depth += (character == "(") - (character == ")")
+        if character in "+-" and depth == 0 and before == after == " ":
+            return True
+    return False
 
 
 def equal(one: Dim | int, other: Dim | int, classes: Classes) -> bool:

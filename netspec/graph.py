@@ -186,7 +186,10 @@ class Graph:
     @cached_property
     def owners(self) -> tuple[Node, ...]:
         """The first node of each path: uses of one layer, as of a shared block, share its weights."""
-        return tuple({n.path: n for n in reversed(self.nodes)}.values())[::-1]
+        first: dict[str, Node] = {}
+        for node in self.nodes:
+            first.setdefault(node.path, node)
+        return tuple(first.values())
 
     @cached_property
     def parameters(self) -> int:

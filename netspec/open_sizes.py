@@ -9,10 +9,11 @@ from itertools import product
 from math import lcm
 from typing import Any, Final
 
+from netspec.conditions import Condition
 from netspec.diagnostics.problem import Problem, Trail
 from netspec.diagnostics.text import listing
 from netspec.formulas import Classes, equal, written
-from netspec.sizes import Condition, Dim, symbol
+from netspec.sizes import Dim, symbol
 from netspec.source import Place
 
 Sizes = Mapping[str, int]
@@ -118,15 +119,11 @@ class Rule:
         if self.period == 1:
             yield f"at least {first}"
             return
-        rest = [r for r in self.residues if r]
-        multiple = f"a multiple of {self.period}"
-        if len(self.residues) > 1:
-            more = listing([str(r) for r in rest], "or", 6)
-            text = f"{multiple}, or {more} more" if len(rest) < len(self.residues) else f"{more} more than {multiple}"
-        else:
-            text = f"{rest[0]} more than {multiple}" if rest else multiple
+        text = f"a multiple of {self.period}"
+        if any(self.residues):
+            text = f"{listing([str(r) for r in self.residues], 'or', 6)} more than {text}"
         natural = min(r or self.period for r in self.residues)
-        yield text if first <= natural else f"{text}, {first} or larger"
+        yield text if first <= natural else f"{text}, from {first} on"
 
 
 @dataclass(frozen=True)

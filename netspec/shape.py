@@ -26,6 +26,10 @@ class Open:
         """Whether this is the same size as another. Both may be formulas."""
         raise NotImplementedError
 
+    def as_factor(self) -> str:
+        """As text, in parentheses where it is a sum."""
+        raise NotImplementedError
+
 
 def is_open(shape: Shape) -> bool:
     """Whether any axis of a shape is left open."""
@@ -42,8 +46,13 @@ def show(shape: Shape | None) -> str:
     """``3x224x224``, ``3xHxW``, ``64 x H/2 x W/2``; a scalar is ``scalar``, an unknown shape ``?``."""
     if shape is None:
         return "?"
-    texts = list(map(str, shape))
-    return (" x " if any(not t.isalnum() for t in texts) and is_open(shape) else "x").join(texts) or "scalar"
+    return times(shape, "x")
+
+
+def times(shape: Shape, sign: str) -> str:
+    """The axes with a sign between them, and space around it where formulas are longer than a letter."""
+    texts = [n.as_factor() if isinstance(n, Open) else str(n) for n in shape]
+    return (f" {sign} " if any(" " in t or "/" in t for t in texts) else sign).join(texts) or "scalar"
 
 
 def same(a: Shape | int, b: Shape | int) -> bool:

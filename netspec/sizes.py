@@ -6,21 +6,22 @@ quotients that are rounded down, and what is cut off at 0. Nested quotients coll
 windows gives stays short.
 
 Each Dim carries its value at the sizes that are being tried. A comparison is decided for all sizes where that can be (every symbol stands
-for a number of at least 1), and at these sizes otherwise; then it becomes a :class:`Condition` of whoever is :func:`listening`. What comes
+for a number of at least 1), and at these sizes otherwise; then it becomes a
+:class:`~netspec.conditions.Condition`, for whoever is listening. What comes
 of a rule holds wherever its conditions hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, lcm, prod
 from typing import Any
 
 from netspec.bounds import least
+from netspec.conditions import Condition, note
+from netspec.formulas import grouped, is_sum, written
 from netspec.shape import Open
 
 
@@ -79,41 +80,6 @@ class Atom:
 
 Monomial = tuple[Atom, ...]
 """Atoms that are multiplied, sorted by their keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A comparison that was decided at the sizes tried: whether ``difference`` is 0, or with ``order`` whether it is at least 0."""
-
-    difference: Dim
-    order: bool
-    outcome: bool
-
-    def holds(self, sizes: Mapping[str, int]) -> bool:
-        """Whether it goes out at these sizes as it did at those that were tried."""
-        found = self.difference.at(sizes)
-        return (found >= 0 if self.order else found == 0) is self.outcome
-
-    def __str__(self) -> str:
-        sign = (">=" if self.outcome else "<") if self.order else ("=" if self.outcome else "!=")
-        left = {m: c for m, c in self.difference.terms.items() if c > 0}
-        right = {m: -c for m, c in self.difference.terms.items() if c < 0}
-        constant = self.difference.constant
-        return f"{_dim(left, max(constant, 0), 0)} {sign} {_dim(right, max(-constant, 0), 0)}"
-
-
-_log: ContextVar[list[Condition] | None] = ContextVar("conditions", default=None)
-
-
-@contextmanager
-def listening() -> Iterator[list[Condition]]:
-    """The conditions of all that is compared meanwhile."""
-    found: list[Condition] = []
-    token = _log.set(found)
-    try:
-        yield found
-    finally:
-        _log.reset(token)
 
 
 class Dim(Open):
@@ -303,20 +269,19 @@ class Dim(Open):
 
     def __str__(self) -> str:
         if self._words is None:
-            from netspec.formulas import written
-
             self._words = written(self)
         return self._words
 
     def __repr__(self) -> str:
         return str(self)
 
+    def as_factor(self) -> str:
+        return f"({self})" if is_sum(str(self)) else str(self)
+
     def __format__(self, spec: str) -> str:
         """As text; ``,`` groups the digits of large numbers, everything else is for numbers alone."""
         if "," not in spec:
             return str(self)
-        from netspec.formulas import grouped
-
         return grouped(str(self))
 
 
@@ -413,7 +378,5 @@ def _decide(difference: Dim, order: bool) -> bool:
     if not order and ((low is not None and low > 0) or difference.constant % gcd(*difference.terms.values())):
         return False
     outcome = difference.tried >= 0 if order else difference.tried == 0
-    log = _log.get()
-    if log is not None:
-        log.append(Condition(difference, order, outcome))
+    note(Condition(difference, order, outcome))
     return outcome

@@ -11,20 +11,21 @@ from typing import BinaryIO, Final
 from netspec.backends.atomic import open_regular
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import CannotRead
+from netspec.source import Source
 
 _LINK: Final = "a symbolic link, which is not followed where a spec names a file, is on the way to it"
 
 
-def open_beside(folder: str, name: str) -> BinaryIO:
-    """The regular file that a spec in ``folder`` calls ``name``: relative to that folder, or absolute.
+def open_beside(source: Source, name: str) -> BinaryIO:
+    """The regular file that a source calls ``name``: relative to the folder it stands in, or absolute.
 
     Each step is taken from the folder that was really opened, and no link is followed in a relative path, nor at the end of an absolute
     one: folders that are exchanged meanwhile change nothing. Raises a :class:`~netspec.diagnostics.NetspecError` N801.
     """
     path = PurePath(name)
-    base, parts = (str(path.parent), (path.name,)) if path.is_absolute() else (folder, path.parts)
+    base, parts = (str(path.parent), (path.name,)) if path.is_absolute() else (source.folder, source.way + path.parts)
     shown = str(Path(base, *parts))
-    if "\0" in name or not parts:
+    if "\0" in name or not path.parts:
         raise failure(CannotRead(name, "it is not the name of a file"))
     if os.open not in os.supports_dir_fd or not hasattr(os, "O_NOFOLLOW"):  # Windows
         return _open_checked(shown, base, parts)

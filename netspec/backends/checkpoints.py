@@ -1,8 +1,8 @@
 """Published checkpoints: the table ``specs/checkpoints.json``, and the cache that their files are fetched into.
 
-A file is checked every time it is used: its size, and its SHA-256. Where the table has only the first eight digits of that, which PyTorch
-writes into the names of its files, those are compared: that finds what was damaged, not what somebody has made to look alike; so nothing in
-such a file is ever run, whatever it is.
+A file is checked every time it is used: its size, and its SHA-256. Where the table has only the first digits of that, which PyTorch writes
+into the names of its files, those are compared: that finds what was damaged, not what somebody has made to look alike; so nothing in such a
+file is ever run, whatever it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
@@ -39,8 +39,9 @@ _MEBIBYTE: Final = 2**20
 class Checkpoint:
     """One row of the table.
 
-    ``sha256`` has all 64 digits, or the first eight. ``mebibytes`` is the size as published, to three decimals; ``bytes`` the exact one,
-    where it is known. ``spec`` and ``net`` say what it fits; with ``order`` its names are others than the net's, and it is mapped.
+    ``sha256`` has all 64 digits, or the first eight or ten. ``mebibytes`` is the size as published, to three decimals; ``bytes`` the exact one,
+    where it is known. ``spec`` and ``net`` say what it fits. ``renamed`` are pieces of names as they stand in an older file, and what they
+    are called since: PyTorch's own models rename them when they are loaded.
     """
 
     name: str
@@ -52,8 +53,7 @@ class Checkpoint:
     bytes: int | None
     data: str
     licence: str
-    order: bool = False
-    note: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -64,6 +64,12 @@ class Checkpoint:
     def path(self) -> Path:
         """Where the file lies once it is fetched."""
         return cache_folder() / self.file
+
+    def key(self, name: str) -> str:
+        """What a tensor of the file is called in the net."""
+        for old, new in self.renamed.items():
+            name = name.replace(old, new)
+        return name
 
     @property
     def most(self) -> int:
@@ -94,7 +100,7 @@ def checkpoints() -> Mapping[str, Checkpoint]:
 def _checked(row: Mapping[str, Any], licences: Mapping[str, str]) -> Checkpoint:
     """A row, made sure to be one: the table is edited by hand."""
     found = Checkpoint(**{"bytes": None, **row, "licence": licences[row["licence"]]})
-    digits = set(found.sha256) <= set("0123456789abcdef") and len(found.sha256) in (8, 64)
+    digits = set(found.sha256) <= set("0123456789abcdef") and 8 <= len(found.sha256) <= 64
     if not digits or not found.address.startswith("https://") or found.mebibytes <= 0 or not found.file:
         raise ValueError(f"the table of checkpoints is wrong at {found.name}")
     return found

@@ -8,7 +8,7 @@ blocks through which it was reached.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
@@ -70,7 +70,7 @@ class Trail:
     place: Place
     outer: Trail | None = None
 
-    def __iter__(self) -> Iterable[Trail]:
+    def __iter__(self) -> Iterator[Trail]:
         here: Trail | None = self
         while here is not None:
             yield here

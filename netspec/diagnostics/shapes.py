@@ -110,6 +110,8 @@ class MergeShapes(Problem):
         other = next(s for s in self.shapes if s != first)
         if len(first) != len(other) or len(first) == 1:
             return f"make every branch give {show(first)}"
+        if len(first) == 2 and first[0] == other[0]:
+            return f"give {show(other)} another linear({first[1]}) where these are sequences; of C x L, check strides and paddings"
         narrow, wide = sorted((first, other), key=lambda s: s[0])
         if first[1:] == other[1:]:
             if self.flow and narrow == first:

@@ -211,26 +211,6 @@ class CheckpointDiffers(Problem):
 
 
 @dataclass(frozen=True)
-class TwoSources(Problem):
-    """Two uses of one set of weights that ask for different files."""
-
-    path: str
-    first: str
-    second: str
-    code = "N825"
-    exit = Exit.SPEC
-
-    def message(self) -> str:
-        return f"the weights of `{escape(self.path)}` are asked for from {escape(self.first)} and from {escape(self.second)}"
-
-    def label(self) -> str:
-        return "asked for here"
-
-    def help(self) -> str:
-        return "a shared block has one set of weights: name one file"
-
-
-@dataclass(frozen=True)
 class PartTwice(Problem):
     """A file that holds a part of a net in two ways: at its place in the whole net, and alone."""
 

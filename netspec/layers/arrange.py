@@ -137,13 +137,13 @@ def unsqueeze(x: Shape, axis: AnyAxis) -> Facts:
 
 
 @layer("Slice", "narrow")
-def slice_(x: Shape, start: Position = 0, stop: Position | None = None, step: Count = 1, axis: AnyAxis = 0) -> Facts:
+def slice_(x: Shape, start: Position = 0, stop: Position | None = None, axis: AnyAxis = 0, step: Count = 1) -> Facts:
     """A part of an axis, from `start` to before `stop`, as `[start:stop]` in Python: `slice(0, 64)` are the first 64 channels.
 
     - `start`: where it begins; negative numbers count from the end
     - `stop`: where it ends; the axis's end if left out
-    - `step`: how far on the next one is
     - `axis`: 0, the channels, if left out
+    - `step`: how far on the next one is
     """
     place = axis_of(axis, x)
     size = x[place]

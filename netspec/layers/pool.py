@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts
@@ -23,11 +24,27 @@ def _pooled(layer: str, x: Shape, kernel: Shape, stride: Shape, padding: Shape, 
     return space
 
 
-def _partly(x: Shape, space: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape) -> int:
-    """ONNX's ``ceil_mode`` for windows that were counted so: 1 where one is only partly filled, or may be on an axis that is left open.
-    Where none is, its shape inference would count one more, which begins behind the data; of open axes it says nothing."""
-    axes = zip(x[1:], kernel, stride, padding, padding, dilation, strict=True)
-    return int(space != tuple(windows(*axis) for axis in axes))  # formulas are to be alike as they stand, whatever the sizes
+def _onnx(pooling: Callable[..., OnnxCall], x: OnnxExpression, shape: Shape, ceil: bool, **window: Any) -> OnnxCall:
+    """A pooling of ONNX. With ``ceil_mode`` its shape inference counts windows that begin behind the data, and onnxruntime relies on it.
+
+    So where sizes are known, it is written only if some window is partly filled, and then an axis on which none is ends where its
+    last window does.
+    """
+    if not ceil or is_open(shape):
+        return pooling(x, ceil_mode=int(ceil), **window)
+    kernel, stride, pads = (window[name] for name in ("kernel_shape", "strides", "pads"))
+    dilation = window.get("dilations", (1,) * len(kernel))
+    axes = list(zip(shape[1:], kernel, stride, pads, pads, dilation))
+    filled = tuple(windows(*axis) for axis in axes)
+    partly = tuple(f != windows(n, k, s, b, a, d, True) for f, (n, k, s, b, a, d) in zip(filled, axes, strict=True))
+    if not any(partly):
+        return pooling(x, ceil_mode=0, **window)
+    reach = tuple((f - 1) * s + d * (k - 1) + 1 - b for f, (_, k, s, b, _, d) in zip(filled, axes, strict=True))
+    ends = tuple(n if p else min(r, n) for n, p, r in zip(shape[1:], partly, reach, strict=True))
+    after = tuple(b if p else max(r - n, 0) for n, p, r, b in zip(shape[1:], partly, reach, pads))
+    if ends != shape[1:]:
+        x = measured.cut(measured.whole((0,) * len(ends)), measured.whole(ends), range(2, len(ends) + 2), x)
+    return pooling(x, ceil_mode=1, **window | {"pads": pads[: len(kernel)] + after})
 
 
 def _steps_over(size: int, count: int, stride: int, padding: int, dilation: int) -> bool:
@@ -72,12 +89,11 @@ def maxpool(
     rank = rank_of(x, "maxpool")
     kernel, dilation, padding = (extent(v, x, n) for v, n in ((kernel, "kernel"), (dilation, "dilation"), (padding, "padding")))
     stride = kernel if stride is None else extent(stride, x, "stride")
-    space = _pooled("maxpool", x, kernel, stride, padding, dilation, ceil_mode)
-    partly = _partly(x, space, kernel, stride, padding, dilation)
+    window = {"kernel_shape": kernel, "strides": stride, "pads": padding * 2, "dilations": dilation}
     return Facts(
-        output=(x[0], *space),
+        output=(x[0], *_pooled("maxpool", x, kernel, stride, padding, dilation, ceil_mode)),
         torch=(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[rank - 1](kernel, stride, padding, dilation, ceil_mode=ceil_mode),
-        onnx=op.MaxPool(X, kernel_shape=kernel, strides=stride, pads=padding * 2, dilations=dilation, ceil_mode=partly),
+        onnx=_onnx(op.MaxPool, X, x, ceil_mode, **window),
     )
 
 
@@ -112,14 +128,11 @@ def avgpool(
     kernel, padding = extent(kernel, x, "kernel"), extent(padding, x, "padding")
     stride = kernel if stride is None else extent(stride, x, "stride")
     _same_window("avgpool", x, kernel)
-    space = _pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)
-    partly = _partly(x, space, kernel, stride, padding, (1,) * rank)
+    window = {"kernel_shape": kernel, "strides": stride, "pads": padding * 2, "count_include_pad": int(count_include_pad)}
     return Facts(
-        output=(x[0], *space),
+        output=(x[0], *_pooled("avgpool", x, kernel, stride, padding, (1,) * rank, ceil_mode)),
         torch=(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[rank - 1](kernel, stride, padding, ceil_mode, count_include_pad),
-        onnx=op.AveragePool(
-            X, kernel_shape=kernel, strides=stride, pads=padding * 2, ceil_mode=partly, count_include_pad=int(count_include_pad)
-        ),
+        onnx=_onnx(op.AveragePool, X, x, ceil_mode, **window),
     )
 
 
@@ -140,14 +153,13 @@ def lp_pool(x: Shape, norm: Count, kernel: Spatial, stride: Spatial | None = Non
     stride = kernel if stride is None else extent(stride, x, "stride")
     _same_window("lp_pool", x, kernel)
     none, alone = (0,) * rank, (1,) * rank
-    space = _pooled("lp_pool", x, kernel, stride, none, alone, ceil_mode)
-    partly = _partly(x, space, kernel, stride, none, alone)
     powers = X if norm == 1 else op.Pow(X, const(float(norm)))
-    mean = op.AveragePool(powers, kernel_shape=kernel, strides=stride, ceil_mode=partly, count_include_pad=1)
+    window = {"kernel_shape": kernel, "strides": stride, "pads": none * 2, "count_include_pad": 1}
+    mean = _onnx(op.AveragePool, powers, x, ceil_mode, **window)
     total = op.Mul(mean, const(float(prod(kernel))))
     module = (nn.LPPool1d, nn.LPPool2d, nn.LPPool3d)[rank - 1]
     return Facts(
-        output=(x[0], *space),
+        output=(x[0], *_pooled("lp_pool", x, kernel, stride, none, alone, ceil_mode)),
         torch=module(norm, kernel[0], stride[0], ceil_mode) if rank == 1 else module(norm, kernel, stride, ceil_mode),
         onnx=total if norm == 1 else op.Pow(total, const(1 / norm)),
     )

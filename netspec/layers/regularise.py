@@ -40,8 +40,8 @@ def spatial_dropout(x: Shape, rate: Share = 0.5) -> Facts:
 @layer("AlphaDropout")
 def alpha_dropout(x: Shape, rate: Share = 0.5) -> Facts:
     """While training, sets each number to the least that `selu` gives, -1.7581, with probability `rate`, and then shifts and scales all
-    so that mean and variance stay as they were (Klambauer et al., Self-normalizing neural networks, 2017). Otherwise, and in a frozen
-    region, it passes what it gets.
+    so that a mean of 0 and a variance of 1, as behind a `selu`, stay so (Klambauer et al., Self-normalizing neural networks, 2017).
+    Otherwise, and in a frozen region, it passes what it gets.
 
     - `rate`: the share that is set
     """

@@ -193,7 +193,12 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "filters": ("channels",), "out_channels": ("channels",), "units": ("features",), "out_features": ("features",),
     "kernel_size": ("kernel",), "pool_size": ("kernel",), "strides": ("stride",), "dilation_rate": ("dilation",), "use_bias": ("bias",),
     "epsilon": ("eps",), "p": ("rate",), "negative_slope": ("slope",), "alpha": ("slope",), "dim": ("axis",), "output_size": ("size",),
-    "learning_rate": ("lr",),
+    "learning_rate": ("lr",), "scale_factor": ("factor",), "upscale_factor": ("factor",), "downscale_factor": ("factor",),
+    "block_size": ("size", "factor"), "align_corners": ("corners",), "interpolation": ("mode",), "padding": ("sides",),
+    "cropping": ("margins",), "dims": ("axes", "axis"), "start_dim": ("start",), "end_dim": ("end",), "dim0": ("first",),
+    "dim1": ("second",), "unflattened_size": ("shape",), "target_shape": ("shape",), "chunks": ("parts",),
+    "split_size_or_sections": ("sizes",), "keepdim": ("keep",), "keepdims": ("keep",), "norm_type": ("norm",), "stddev": ("std",),
+    "drop_prob": ("rate",),
 }  # fmt: skip
 """Arguments by their names in other frameworks."""
 

@@ -37,7 +37,7 @@ class BlockUser(User):
         self.shared: dict[str, Definition] = {}
         """The shared blocks in use."""
         self.borrowed: dict[int, Trail] = {}
-        """Regions that are uses of nets, and where: what is in them and leads nowhere is left out."""
+        """Regions that are uses of nets or parts, and where: what is in them and leads nowhere is left out."""
         self.repeats = True
         """Whether equal uses of a block are written out once and repeated."""
         self._takes: dict[Hashable, Take] = {}

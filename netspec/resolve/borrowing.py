@@ -31,12 +31,12 @@ def left_out(found: Results, regions: Sequence[Region], borrowed: Collection[int
     """
     if not borrowed:
         return found
-    needed = {o.node for o in (*found.outputs, *found.auxiliary)}
+    within = _within(regions, borrowed)
+    needed = {o.node for o in (*found.outputs, *found.auxiliary)} | {n.index for n in found.nodes if n.region not in within}
     for node in reversed(found.nodes):
         if node.index in needed:
             needed.update(node.inputs)
-    within = _within(regions, borrowed)
-    kept = [n for n in found.nodes if n.index in needed or n.region not in within]
+    kept = [n for n in found.nodes if n.index in needed]
     if len(kept) == len(found.nodes):
         return found
     number = {n.index: i for i, n in enumerate(kept)}
@@ -57,19 +57,26 @@ def _within(regions: Sequence[Region], borrowed: Collection[int]) -> set[int]:
     return found
 
 
-def report_unused(found: Results, regions: Sequence[Region], uses: Mapping[int, Trail], collector: Collector) -> None:
-    """Report uses of whole nets of which nothing is used; ``uses`` are the regions that are one, each with its place."""
-    used = {n.region for n in found.nodes}
-    for number in range(len(regions) - 1, -1, -1):
-        if number in used:
-            used.add(regions[number].parent)
+def report_unused(found: Results, made: Sequence[Node], regions: Sequence[Region], uses: Mapping[int, Trail], collector: Collector) -> None:
+    """Report uses of whole nets of which nothing is used; ``made`` are the nodes with what is left out, ``uses`` the regions that are
+    such a use, each with its place. A net that makes nothing passes on what flows in."""
+    used, holding = _holding(found.nodes, regions), _holding(made, regions)
     reported: set[int] = set()
     for number, use in uses.items():
-        if number in used:
+        if number in used or number not in holding:
             continue
         if regions[number].parent not in _within(regions, reported):
             collector.add(problems.Unused(use.block.partition("(")[0], False, (), labelled=False), use.place, (), use.outer)
         reported.add(number)
+
+
+def _holding(nodes: Sequence[Node], regions: Sequence[Region]) -> set[int]:
+    """The regions with a node in them, or in one of theirs."""
+    found = {n.region for n in nodes}
+    for number in range(len(regions) - 1, -1, -1):
+        if number in found:
+            found.add(regions[number].parent)
+    return found
 
 
 def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapping[str, Definition], collector: Collector) -> None:

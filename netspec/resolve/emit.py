@@ -74,17 +74,6 @@ class Frame:
         return inner
 
 
-def _taken(name: str, home: Declarations) -> str | None:
-    """What a name stands for as a step, if for anything: labels have other names, so that a bare word means one thing."""
-    if name in layers():
-        return "layer"
-    if name in home.blocks:
-        return "block"
-    if name in home.nets:
-        return "net"
-    return ("block" if isinstance(home.used[name].item, ast.Block) else "net") if name in home.used else None
-
-
 class Overflow(Exception):
     """More nodes than allowed: how many there would be, and what makes them; 0 for work that goes on without making any."""
 
@@ -138,8 +127,8 @@ class Emitter:
 
     def label(self, frame: Frame, name: str, span: Span, tensor: Tensor, inside: Namespace | None = None) -> None:
         """Name a step's output, in the region around it."""
-        if frame.source.text[span.start] != '"' and (taken := _taken(name, frame.home)):
-            self.report(frame, problems.TakenName(name, "label", taken), span)
+        if name in layers() and frame.source.text[span.start] != '"':
+            self.report(frame, problems.TakenName(name, "label"), span)
         labels = frame.namespace.labels
         if name in labels:
             first = labels[name].place

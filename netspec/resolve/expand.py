@@ -134,7 +134,7 @@ class Expander(PartUser):
             if condition is not None:
                 op = replace(op, arguments=None)
             if condition is False and not body.branches:
-                inner = self.place(here) if here.label is not None else here.frame.child()
+                inner = here.frame.child() if here.label is None and here.part is None else self.place(here)
                 return self.labelled(here, self.body(body, inner, here.flow) or UNKNOWN_TENSOR, inner.namespace)
             return self.merge(layers()["add"], op, body, here, identity=condition is not False)
         problem = problems.NotAStep("residual", "needs its branch in braces", "write residual { conv(64, 3, padding=1) -> bn }")

@@ -92,7 +92,7 @@ def _written_out(
         return None
     found = left_out(Results(tuple(emitter.nodes), outputs, tuple(expander.auxiliary), emitter.labels), emitter.regions, expander.borrowed)
     _report_unused(found, declarations, collector)
-    report_unused(found, emitter.regions, expander.borrowed, collector)
+    report_unused(found, emitter.nodes, emitter.regions, expander.borrowed, collector)
     report_shared(found.nodes, emitter.regions, expander.shared, collector)
     if collector.errors > errors:
         return None

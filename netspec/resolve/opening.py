@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import chain, product
 from typing import Any, Final
 
+from netspec.conditions import Condition, listening
 from netspec.diagnostics import Diagnostic, Related, Trail, problems
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import listing
@@ -22,7 +23,7 @@ from netspec.layer import Layer, Reject
 from netspec.open_sizes import Demand, Objection, OpenSizes, Sizes
 from netspec.resolve.evaluate import NeedsTrace
 from netspec.shape import Shape, is_open, symbols_of
-from netspec.sizes import Condition, Dim, NeedsNumber, at, listening, symbol
+from netspec.sizes import Dim, NeedsNumber, at, symbol
 from netspec.source import Place
 from netspec.values import show
 

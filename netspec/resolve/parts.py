@@ -114,7 +114,10 @@ class PartUser(NetUser):
         )
         part = Part(found.operation, inner, self._path(found, here), window)
         self.keep_pretrained(part.path, found.path, given.base.net, given.bound, frame)
+        region = len(self.emitter.regions)
         tensor = self.run(part.operation, Here(inner, here.flow, here.label, None, 0, part)) or UNKNOWN_TENSOR
+        if region < len(self.emitter.regions) and inner.trail is not None:
+            self.borrowed[region] = inner.trail
         self.emitter.mark(part.path, tensor)
         return self.labelled(here, tensor, part.inside)
 
@@ -169,6 +172,7 @@ class PartUser(NetUser):
             depth=outer.depth + 1,
             text=net.body,
         )
+        overflow = None
         try:
             values = {
                 name: apart.emitter.input(frame, name, None, value.shape, op.span) if isinstance(value, Tensor) and value.shape else value
@@ -176,13 +180,16 @@ class PartUser(NetUser):
             }
             if apart.parameters(net.parameters, values, frame, None):
                 apart.body(net.body, frame, None)
-        except Overflow:
-            if not apart.emitter.collector.failed:
-                self.report(outer, problems.TooManySteps(self.emitter.max_nodes), op.span)
-                return False
-        for d in apart.emitter.collector.diagnostics:
-            if apart.emitter.collector.failed:
-                self.emitter.collector.add(d.problem, d.place, d.related, d.trail)
+        except Overflow as error:
+            overflow = error
+            if error.nodes:
+                place = Place(error.source or frame.source, error.span or net.name_span)
+                apart.emitter.collector.add(problems.ExpandsTooFar(error.nodes, self.emitter.max_nodes), place, (), frame.trail)
+        for d in apart.emitter.collector.diagnostics if apart.emitter.collector.failed else ():
+            self.emitter.collector.add(d.problem, d.place, d.related, d.trail)
+        if overflow is not None:
+            raise Overflow(0)
+        self.holes |= apart.holes
         return not apart.emitter.collector.failed and not apart.holes
 
     def passing(self, step: ast.Step, label: str | None, frame: Frame) -> None:
@@ -334,5 +341,9 @@ def _outside(seen: Scope, part: str) -> Scope:
     """What a part of a net can see of what lies around it: values, and no tensors."""
     scope = Scope(Namespace(""))
     for name, value in seen.variables.items():
-        scope.variables[name] = Outside(part) if isinstance(value, Labelled | Tensor) else value
+        scope.variables[name] = Outside(part) if _holds_tensor(value) else value
     return scope
+
+
+def _holds_tensor(value: object) -> bool:
+    return any(map(_holds_tensor, value)) if isinstance(value, tuple) else isinstance(value, Labelled | Tensor)

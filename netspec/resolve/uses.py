@@ -13,7 +13,7 @@ from netspec.resolve.arguments import Binder, Bound, all_words
 from netspec.resolve.declarations import Definition
 from netspec.resolve.emit import UNKNOWN_TENSOR, Frame
 from netspec.resolve.evaluate import Evaluator
-from netspec.resolve.scope import MISSING
+from netspec.resolve.scope import MISSING, Labelled
 from netspec.resolve.walk import Here, Walker
 from netspec.signature import Signature
 from netspec.source import Span
@@ -47,9 +47,13 @@ class User(Walker):
             return self._layer(known, op, here)
         if (step := self.special(name)) is not None:
             return step(op, here)
-        if (definition := here.frame.home.find(name)) is not None:
-            return self.definition(definition, op, here)
-        return self.reference(op, here)
+        if (definition := here.frame.home.find(name)) is None:
+            return self.reference(op, here)
+        if here.position == 0 and here.label is None and op.arguments is None and type(here.frame.scope.lookup(name)) is Labelled:
+            what = "block" if isinstance(definition.item, ast.Block) else "net"
+            why = f"is a label and a {what}, and a chain could begin with either"
+            self.report(here.frame, problems.NotAStep(name, why, f"give one of them another name, or write {name}() for the {what}"), op.span)
+        return self.definition(definition, op, here)
 
     def within(self, step: ast.Step, frame: Frame) -> bool:
         window = frame.namespace.window
@@ -122,7 +126,7 @@ class User(Walker):
         """A merge of branches, of the tensors in its arguments, and with ``identity`` of what flows in."""
         span = op.reference.span
         bound = self.bind(layer.name, layer.signature, op.arguments, op.span, here)
-        inner = self.place(here) if here.label is not None else here.frame
+        inner = here.frame if here.label is None and here.part is None else self.place(here)
         given: list[tuple[Tensor | None, Span]] = [(here.flow, span)] if identity else []
         given += self._branches(body, inner, here.flow)
         given += bound.tensors if bound else []

@@ -116,7 +116,6 @@ _OF_MODELS: tuple[Problem, ...] = (
     weights.CheckpointDiffers(
         "mobilenet_v2", "~/.cache/netspec/mobilenet_v2-b0353104.pth", "it has 4,096 bytes, and the published file 14,212,972 bytes"
     ),
-    weights.TwoSources("encoder", "faces.pth", "hands.pth"),
     weights.UnknownPair("block1_conv3", "keras.h5", ("block1_conv1", "block1_conv2", "block2_conv1")),
     weights.PartTwice("both.safetensors", "base", "features.0.weight", "0.weight"),
 )

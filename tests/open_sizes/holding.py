@@ -64,7 +64,9 @@ def _sizes(spec: Spec, chance: Random) -> dict[str, int]:
     """Sizes as they may come: near to those it was grown with, round ones, small ones."""
 
     def one(grown: int) -> int:
-        return max(1, chance.choice((grown + chance.randint(-3, 3), 8 * chance.randint(1, 10), chance.randint(1, 80), chance.randint(1, 12))))
+        return max(
+            1, chance.choice((grown + chance.randint(-3, 3), 8 * chance.randint(1, 10), chance.randint(1, 80), chance.randint(1, 12)))
+        )
 
     return {letter: one(n) for letter, n in spec.grown.items()}
 

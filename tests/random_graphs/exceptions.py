@@ -39,6 +39,7 @@ BY_ARGUMENT: dict[tuple[str | None, str], str] = {
 BY_RANK: dict[str, str] = {
     "linear": "on pictures a flatten was forgotten: PyTorch maps the last axis, the width",
     "normalize": "on a vector, scale is meant",
+    "lrn": "it was made for pictures; of more than three axes in space nobody knows it",
     "position_embedding": "a vector has no places",
     "group_norm": "of one number the mean is that number: what comes out is the bias alone, and PyTorch refuses it for a batch of one",
 }

@@ -7,9 +7,10 @@ from random import Random
 
 from netspec.layer import Reject, layers
 from netspec.shape import Shape
-from tests.random_graphs.growing import Grower, Part, Rules, by_rule, exchanged_argument, fits, literals
+from tests.random_graphs.growing import Grower, Part, exchanged_argument, literals
 from tests.random_graphs.meaning import Misuse, Reader
 from tests.random_graphs.proposals import some_use, written
+from tests.random_graphs.rules import Rules, by_rule, fits
 from tests.random_graphs.tree import Body, Braces, From, Input, Let, Parameter, Program, Use, label, steps_of, variable
 
 SEARCH = 400

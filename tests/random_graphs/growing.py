@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, cast
 
-from netspec.graph import Facts
 from netspec.layer import Reject, layers
-from netspec.lowering import TorchCall
 from netspec.shape import Shape, elements
-from netspec.values import Word
 from tests.random_graphs.meaning import Given, Here, Misuse, Place, Reader
 from tests.random_graphs.proposals import some_arguments, text_of, written
+from tests.random_graphs.rules import Rules, by_rule, facts_by_rule, fits
 from tests.random_graphs.tree import (
     Argument,
     Block,
@@ -40,45 +38,7 @@ from tests.random_graphs.tree import (
     variable,
 )
 
-MANY = 2000
-LONG = 48
 TRIES = 4
-
-
-class Rules:
-    """Applies layers by their own rules: for a reader of shapes. Uses of one path must agree, as they are one layer."""
-
-    def __init__(self) -> None:
-        self.at: dict[str, TorchCall] = {}
-
-    def __call__(self, path: str, layer: str, inputs: Sequence[Shape], arguments: Mapping[str, Any]) -> Shape:
-        facts = facts_by_rule(layer, inputs, arguments)
-        if self.at.setdefault(path, facts.torch) != facts.torch:
-            raise Misuse(f"uses of a shared block that need different layers at {path}")
-        return facts.output
-
-
-def by_rule(layer: str, inputs: Sequence[Shape], arguments: Mapping[str, Any]) -> Shape:
-    """What a layer's own rule says comes out."""
-    return facts_by_rule(layer, inputs, arguments).output
-
-
-def facts_by_rule(layer: str, inputs: Sequence[Shape], arguments: Mapping[str, Any]) -> Facts:
-    """What a layer's rule says; raises :class:`Misuse` where an argument is not of its kind, and :class:`Reject` where the rule is broken."""
-    found = {}
-    for parameter in layers()[layer].signature.parameters:
-        value = arguments[parameter.name]
-        value = Word(value) if isinstance(value, str) and value in parameter.kind.words else value
-        try:
-            found[parameter.name] = value if value is parameter.default else parameter.kind.accept(value)
-        except (ValueError, OverflowError):
-            raise Misuse(f"{layer} takes no {parameter.name} of {value}") from None
-    return layers()[layer].infer(tuple(inputs), found)
-
-
-def fits(shape: Shape) -> bool:
-    """Whether a tensor is small enough for a random net."""
-    return 1 <= len(shape) <= 5 and elements(shape) <= MANY and max(shape) <= LONG
 
 
 @dataclass
@@ -343,7 +303,7 @@ class Grower:
     def _again(self, block: Block, part: Part) -> Call | None:
         """Another use of a block: with other numbers, or with the same, as a shared block must have them."""
         values: list[Expression] = []
-        for parameter, before in zip(block.parameters, self.given[block.name], strict=True):
+        for before in self.given[block.name]:
             if isinstance(before, Named):
                 same = [n for n, shape in part.visible.items() if n not in part.names and shape == part.shape]
                 if not same:
@@ -358,7 +318,7 @@ class Grower:
 
     def as_block(self, body: Body, shape: Shape, sort: str, tensors: Mapping[str, str]) -> Call:
         """A block of this body, some of whose arguments become parameters, and a use of it that means the same."""
-        found = [(Parameter(name), cast(Expression, named(reference))) for name, reference in tensors.items()]
+        found = [(Parameter(name), cast("Expression", named(reference))) for name, reference in tensors.items()]
         for _, argument in self.chance.sample(spots := literals(body), min(len(spots), self.chance.randrange(3))):
             use = next(s for s in steps_of(body) if isinstance(s, Use) and argument in s.arguments)
             name = self.fresh("p")
@@ -402,7 +362,7 @@ class Grower:
 def exchanged_argument(body: Body, use: Use, old: Argument, new: Expression) -> Body:
     """The body with another value for one argument."""
     given = tuple(replace(a, expression=new) if a is old else a for a in use.arguments)
-    return cast(Body, exchanged(body, use, (replace(use, arguments=given),)))
+    return cast("Body", exchanged(body, use, (replace(use, arguments=given),)))
 
 
 def literals(body: Body) -> list[tuple[Use, Argument]]:

@@ -13,7 +13,24 @@ from typing import Any, Generic, TypeVar
 from netspec.layer import layers
 from netspec.shape import Shape
 from netspec.signature import REQUIRED
-from tests.random_graphs.tree import Argument, Body, Braces, Call, Expression, For, From, If, Input, Join, Let, Named, Program, Repeat, Step, Use
+from tests.random_graphs.tree import (
+    Argument,
+    Body,
+    Braces,
+    Call,
+    Expression,
+    For,
+    From,
+    If,
+    Input,
+    Join,
+    Let,
+    Named,
+    Program,
+    Repeat,
+    Step,
+    Use,
+)
 
 T = TypeVar("T")
 LONGEST = 60
@@ -223,7 +240,9 @@ class Reader(Generic[T]):
         found: dict[str, Any] = {}
         for argument in arguments:
             tensor = isinstance(argument.expression, Named)
-            found[argument.name] = Given(self._tensor(argument.expression.text, here)) if tensor else self._value(argument.expression, here, flow)
+            found[argument.name] = (
+                Given(self._tensor(argument.expression.text, here)) if tensor else self._value(argument.expression, here, flow)
+            )
         return found
 
     def _value(self, expression: Expression, here: Here, flow: int | None) -> Any:

@@ -37,7 +37,7 @@ LARGE = 200_000
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a spoiled file: ``accepted``, ``refused``, ``undecided`` where a layer has no reference, or the reason of an exception."""
+    """What came of a spoiled file: ``accepted``, ``refused``, ``exception`` with its reason, or ``undecided`` without a reference."""
 
     kind: str
     outcome: Outcome | None = None

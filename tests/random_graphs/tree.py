@@ -132,29 +132,39 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A block of the file."""
+    """A block of the file, or with ``input`` a net that is used as one."""
 
     name: str
     parameters: tuple[Parameter, ...]
     body: Body
+    shared: bool = False
+    input: Input | None = None
+
+    def text(self) -> str:
+        """Its definition."""
+        word = "net" if self.input else "shared block" if self.shared else "block"
+        return _definition(word, self.name, self.parameters, _lines((*([self.input] if self.input else []), *self.body)))
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A file with one net. ``outputs`` pairs the name of a result, if it has one of its own, with the tensor's; empty where not written."""
+    """A file whose net is called ``Net``.
+
+    ``outputs`` pairs the name of a result, if it has one of its own, with the tensor's, and is empty where ``output(…)`` is not written.
+    ``auxiliary`` are the tensors that are results in training alone.
+    """
 
     blocks: tuple[Block, ...]
     parameters: tuple[Parameter, ...]
     body: Body
     outputs: tuple[tuple[str | None, str], ...] = ()
+    auxiliary: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The file."""
-        ending = (
-            ["output(" + ", ".join(ref if name is None else f"{name}={ref}" for name, ref in self.outputs) + ")"] if self.outputs else []
-        )
-        parts = [_definition("block", b.name, b.parameters, _lines(b.body)) for b in self.blocks]
-        return "\n".join([*parts, _definition("net", "Net", self.parameters, [*_lines(self.body), *ending])])
+        results = ", ".join(ref if name is None else f"{name}={ref}" for name, ref in self.outputs)
+        ending = [f"output({results})"] * bool(results) + [f"auxiliary({', '.join(self.auxiliary)})"] * bool(self.auxiliary)
+        return "\n".join([*(b.text() for b in self.blocks), _definition("net", "Net", self.parameters, [*_lines(self.body), *ending])])
 
 
 def literal(text: str, value: Any) -> Expression:
@@ -197,8 +207,8 @@ def steps_of(body: Body) -> Iterator[Step]:
 
 def everything(program: Program) -> Iterator[Step]:
     """Every step of a file, those of its blocks too."""
-    for part in (*program.blocks, program):
-        yield from steps_of(part.body)
+    for body in (*(b.body for b in program.blocks), program.body):
+        yield from steps_of(body)
 
 
 def exchanged(part: Any, old: Step, new: tuple[Step, ...]) -> Any:

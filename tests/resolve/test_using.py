@@ -298,12 +298,15 @@ def test_names_of_the_user_mean_nothing_inside() -> None:
 # ---- names
 
 
-@pytest.mark.parametrize("name", ["Encoder", "block1", "A"])
-def test_a_label_with_the_name_of_a_net_or_block_is_refused(name: str) -> None:
-    more = f"{ENCODER}block block1 {{ relu }}"
-    said = only(text(f"{name}: relu -> tanh -> add({name})", more))
-    assert (said.code, marked(said)) == ("N305", name)
-    assert graph(f'"{name}": conv(4, 1) -> relu -> add({name})', more).labels[name] == 1
+@pytest.mark.parametrize(("name", "what"), [("Encoder", "net"), ("step", "block"), ("A", "net")])
+def test_a_label_may_be_called_as_a_net_or_block_where_that_can_be_told_apart(name: str, what: str) -> None:
+    more = f"{ENCODER}block step(n = 3) {{ conv(n, 1) }}"
+    clear = f"{name}: conv(3, 1) -> relu -> concat({name})"
+    assert graph(clear, more).labels[name] == 1
+    if name == "step":
+        assert [n.layer for n in graph(f"{clear}\nstep(3) -> relu -> step", more).layers][3:] == ["conv", "relu", "conv"]
+    said = next(d for d in found(text(f"{clear}\n{name} -> relu", more)) if d.code == "N312")
+    assert (marked(said), said.message) == (name, f"`{name}` is a label and a {what}, and a chain could begin with either")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import netspec
 from netspec.backends.onnx.model import to_model
 from netspec.backends.onnx.session import open_session
+from netspec.backends.torch.noise import StochasticDepth
+from tests.zoo.peer import ops
 from tests.zoo.peers import Peer
 
 SPECS = Path(__file__).resolve().parents[2] / "specs"
@@ -21,14 +23,19 @@ _Described = list[tuple[str, tuple[int, ...], str]]
 
 
 @cache
-def graph_of(spec: str, net: str) -> netspec.Graph:
-    """A net of the library, compiled once."""
-    return netspec.load(SPECS / f"{spec}.net", net=net)
+def graph_of(spec: str, net: str, sizes: tuple[tuple[str, object], ...] = ()) -> netspec.Graph:
+    """A net of the library, compiled once; ``sizes`` are those it leaves open, or other values of its parameters."""
+    return netspec.load(SPECS / f"{spec}.net", net=net, **dict(sizes))
 
 
 def ours(peer: Peer) -> netspec.Graph:
-    """Our net of a row."""
-    return graph_of(peer.spec, peer.net)
+    """Our net of a row, in the size that the published figures are for."""
+    return graph_of(peer.spec, peer.net, tuple(peer.sizes.items()))
+
+
+def compared(peer: Peer) -> netspec.Graph:
+    """Our net of a row, in the size in which outputs are compared."""
+    return graph_of(peer.spec, peer.net, tuple((peer.smaller or peer.sizes).items()))
 
 
 @cache
@@ -69,15 +76,21 @@ def with_weights(peer: Peer, seed: int = 7) -> nn.Module:
     assert not beside, f"{peer} has buffers that are no part of its state dict, which are not made here: {beside}"
     model.to_empty(device="cpu")
     generator = torch.Generator().manual_seed(seed)
-    for name, tensor in model.state_dict().items():
-        _fill(name.rpartition(".")[2], tensor, generator)
+    constants: Mapping[str, Tensor] = {}
+    for path, tensor in model.state_dict().items():
+        name = path.rpartition(".")[2]
+        if tensor.is_floating_point():
+            _fill(name, tensor, generator)
+        elif name == "num_batches_tracked":
+            tensor.zero_()
+        else:  # whole numbers that are no counter are part of the architecture, as which place is how far from which
+            constants = constants or peer.make().state_dict()
+            tensor.copy_(constants[path])
     return model
 
 
 def _fill(name: str, tensor: Tensor, generator: torch.Generator) -> None:
-    if not tensor.is_floating_point():
-        tensor.zero_()
-    elif tensor.dim() > 1:  # He et al., 2015: the variance stays where it is
+    if tensor.dim() > 1:  # He et al., 2015: the variance stays where it is
         tensor.normal_(0, (2 * tensor.shape[0] / tensor.numel()) ** 0.5, generator=generator)
     elif name in {"weight", "running_var"}:
         tensor.uniform_(0.5, 1, generator=generator)
@@ -88,39 +101,39 @@ def _fill(name: str, tensor: Tensor, generator: torch.Generator) -> None:
 def raw_images(peer: Peer, batch: int, seed: int = 1) -> list[Tensor]:
     """A batch for each input of the net: pixels as a file has them, from 0 to 255."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(0, 256, (batch, *node.output), generator=generator).float() for node in ours(peer).inputs]
+    return [torch.randint(0, 256, (batch, *node.output), generator=generator).float() for node in compared(peer).inputs]
 
 
 def named(peer: Peer, found: Any) -> dict[str, Tensor]:
     """What a model of others gave, by our names."""
     if isinstance(found, Tensor):
-        return {peer.names[0] if peer.names else next(iter(ours(peer).output_shapes())): found}
+        return {peer.names[0] if peer.names else next(iter(compared(peer).output_shapes())): found}
     values = list(found.values()) if isinstance(found, Mapping) else list(found)
     return dict(zip(peer.names, values, strict=True))
 
 
 def our_named(peer: Peer, found: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
     """What our net gave, by name."""
-    return {next(iter(ours(peer).output_shapes())): found} if isinstance(found, Tensor) else found
+    return {next(iter(compared(peer).output_shapes())): found} if isinstance(found, Tensor) else found
 
 
 def outputs(peer: Peer) -> float:
     """The largest difference of outputs in inference, relative to the largest number of the output, after a strict loading of state."""
     model = with_weights(peer).eval()
-    net = netspec.build(ours(peer))
+    net = netspec.build(compared(peer))
     net.load_state_dict(model.state_dict(), strict=True)
     images = raw_images(peer, _batch(peer))
     with torch.inference_mode():
         theirs = named(peer, model(*map(peer.prepare, images)))
         mine = our_named(peer, net.eval()(*images))
-    return largest(mine, {name: theirs[name] for name in ours(peer).output_shapes()})
+    return largest(mine, {name: theirs[name] for name in compared(peer).output_shapes()})
 
 
 def onnx_outputs(peer: Peer) -> float:
     """The same of the ONNX file with the other's weights, run by onnxruntime."""
     model = with_weights(peer).eval()
     weights = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
-    session = open_session(to_model(ours(peer), weights).SerializeToString())
+    session = open_session(to_model(compared(peer), weights).SerializeToString())
     images = raw_images(peer, 2)
     with torch.inference_mode():
         theirs = named(peer, model(*map(peer.prepare, images)))
@@ -133,15 +146,15 @@ def gradients(peer: Peer) -> float:
     """The largest difference in training mode of outputs (auxiliary ones too), loss, gradients and running statistics after one step.
 
     Each is relative to the largest number of its tensor. In double precision, as gradients are sums in which much cancels, and without
-    dropout, whose random numbers come in an order of their own.
+    dropout and stochastic depth, whose random numbers come in an order of their own.
     """
     model = _for_gradients(with_weights(peer))
-    net = netspec.build(ours(peer))
+    net = netspec.build(compared(peer))
     net.load_state_dict(model.state_dict(), strict=True)
     _for_gradients(net)
     images = [image.double() for image in raw_images(peer, 2)]
     theirs, mine = named(peer, model(*map(peer.prepare, images))), our_named(peer, net(*images))
-    weights = dict.fromkeys(ours(peer).output_shapes(), 1.0) | {a.name: a.weight for a in ours(peer).auxiliary}
+    weights = dict.fromkeys(compared(peer).output_shapes(), 1.0) | {a.name: a.weight for a in compared(peer).auxiliary}
     assert set(theirs) == set(mine) == set(weights)
     losses = {"theirs": _loss(theirs, weights), "mine": _loss(mine, weights)}
     for loss in losses.values():
@@ -156,22 +169,27 @@ def gradients(peer: Peer) -> float:
 
 def _batch(peer: Peer) -> int:
     """Two images, one of the nets that take long."""
-    return 2 if ours(peer).macs < 5e9 else 1
+    return 2 if compared(peer).macs < 5e9 else 1
 
 
 def _for_gradients(model: nn.Module) -> nn.Module:
-    """In training mode and double precision, without dropout."""
+    """In training mode and double precision, without dropout and stochastic depth."""
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, nn.Dropout | ops.StochasticDepth):
             module.p = 0.0
+        elif isinstance(module, StochasticDepth):
+            module.rate = 0.0
+        elif isinstance(module, nn.MultiheadAttention):
+            module.dropout = 0.0
     return model.double().train()
 
 
 def _loss(outputs: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Cross-entropy of classes that are as good as any."""
+    """Cross-entropy of classes that are as good as any, each number of an output being one."""
     total = torch.zeros(())
     for name, output in outputs.items():
-        total = total + weights[name] * nn.functional.cross_entropy(output, torch.arange(len(output)) * 7 % output.shape[1])
+        numbers = output.flatten(1)
+        total = total + weights[name] * nn.functional.cross_entropy(numbers, torch.arange(len(numbers)) * 7 % numbers.shape[1])
     return total
 
 

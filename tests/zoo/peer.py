@@ -19,6 +19,6 @@ _library = Library("torchvision", "FRAGMENT")
 for _name in sorted(set(re.findall(r'register_fake\("torchvision::(\w+)"', _text)) | set(re.findall(r'register_meta\("(\w+)"\)', _text))):
     _library.define(f"{_name}(Tensor x) -> Tensor")
 
-from torchvision import models  # noqa: E402
+from torchvision import models, ops, transforms  # noqa: E402
 
-__all__ = ["models"]
+__all__ = ["models", "ops", "transforms"]

@@ -8,6 +8,7 @@ the state dict, outputs for random weights, and where the row asks for it gradie
 - A model with other preprocessing than ImageNet's needs ``prepare``: from raw pixels, 0 to 255, to what it takes.
 - A model of a larger thing, as the trunk and heads of a detector, needs a small ``nn.Module`` around it (``by_hand.py``), whose state dict
   has the published keys and which gives plain tensors.
+- A net of open sizes needs ``sizes``, for which its figures are published; a net of which one image takes long, ``smaller``.
 - A net that nobody publishes is written once more in plain PyTorch, in ``by_hand.py``, from the paper.
 
 A net that has no row stands in ``ALONE``, with the reason; a test holds that no net of ``specs/`` is in neither.
@@ -15,8 +16,8 @@ A net that has no row stands in ``ALONE``, with the reason; a test holds that no
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -44,6 +45,11 @@ def around_zero(image: Tensor) -> Tensor:
     return image * (1 / 127.5) - 1
 
 
+def as_it_is(tensor: Tensor) -> Tensor:
+    """No preprocessing."""
+    return tensor
+
+
 @dataclass(frozen=True)
 class Peer:
     """A net of ours, and the same net made by others."""
@@ -66,10 +72,27 @@ class Peer:
     """Whether the state dicts have the same order as well."""
     of: str = "torchvision"
     """Who has the other model."""
+    sizes: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """What the net leaves open, as the published figures are for: ``{"H": 520, "W": 520}``."""
+    smaller: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """In the place of ``sizes`` where outputs are compared: parameters or sizes with which an image takes less time."""
+    run: bool = True
+    """Whether outputs are compared at all: not of nets that are others of their family, only larger than a test should be."""
 
     def __str__(self) -> str:
         return f"{self.spec}:{self.net}"
 
+
+seg = models.segmentation
+segmentation = partial(partial, weights=None, weights_backbone=None, aux_loss=True)
+"""A model of segmentation as it is published, with random weights."""
+of_maps = partial(Peer, size=(3, 520, 520), names=("out", "aux"), sizes={"H": 520, "W": 520}, smaller={"H": 65, "W": 97})
+"""Its row: its two results, the size of the published figures, and one with which an image does not take half a minute."""
+unet_padded = partial(
+    Peer, size=(3, 256, 256), prepare=to_one, of="by hand", sizes={"H": 256, "W": 256}, smaller={"H": 48, "W": 80}, onnx=True
+)
+encoder = partial(Peer, size=(128, 512), prepare=as_it_is, order=False, of="torch.nn")
+BOXES: Final = ("bbox_regression", "cls_logits")
 
 googlenet = partial(models.googlenet, init_weights=False)
 inception_v3 = partial(models.inception_v3, init_weights=False)
@@ -90,6 +113,35 @@ PEERS: Final = (
     Peer("cats_dogs", "CatsDogs", by_hand.cats_dogs, (3, 180, 180), to_one, of="by hand"),
     Peer("mobilenet_v1", "MobileNetV1", by_hand.mobilenet_v1, prepare=around_zero, onnx=True, of="by hand"),
     Peer("mobilenet_v2", "MobileNetV2", models.mobilenet_v2, onnx=True),
+    Peer("mobilenet_v3", "MobileNetV3Large", models.mobilenet_v3_large),
+    Peer("mobilenet_v3", "MobileNetV3Small", models.mobilenet_v3_small, gradients=True, onnx=True),
+    Peer("efficientnet", "EfficientNetB0", models.efficientnet_b0, gradients=True, onnx=True),
+    Peer("efficientnet", "EfficientNetB1", models.efficientnet_b1, (3, 240, 240)),
+    Peer("efficientnet", "EfficientNetB2", models.efficientnet_b2, (3, 288, 288)),
+    Peer("efficientnet", "EfficientNetB3", models.efficientnet_b3, (3, 300, 300)),
+    Peer("efficientnet", "EfficientNetB4", models.efficientnet_b4, (3, 380, 380)),
+    Peer("efficientnet", "EfficientNetB5", models.efficientnet_b5, (3, 456, 456)),
+    Peer("efficientnet", "EfficientNetB6", models.efficientnet_b6, (3, 528, 528)),
+    Peer("efficientnet", "EfficientNetB7", models.efficientnet_b7, (3, 600, 600)),
+    Peer("efficientnet_v2", "EfficientNetV2S", models.efficientnet_v2_s, (3, 384, 384)),
+    Peer("efficientnet_v2", "EfficientNetV2M", models.efficientnet_v2_m, (3, 480, 480)),
+    Peer("efficientnet_v2", "EfficientNetV2L", models.efficientnet_v2_l, (3, 480, 480), around_zero),
+    Peer("shufflenet_v2", "ShuffleNetV2_x0_5", models.shufflenet_v2_x0_5),
+    Peer("shufflenet_v2", "ShuffleNetV2_x1_0", models.shufflenet_v2_x1_0, onnx=True),
+    Peer("shufflenet_v2", "ShuffleNetV2_x1_5", models.shufflenet_v2_x1_5),
+    Peer("shufflenet_v2", "ShuffleNetV2_x2_0", models.shufflenet_v2_x2_0),
+    Peer("convnext", "ConvNeXtTiny", models.convnext_tiny, order=False, onnx=True),
+    Peer("convnext", "ConvNeXtSmall", models.convnext_small, order=False),
+    Peer("convnext", "ConvNeXtBase", models.convnext_base, order=False),
+    Peer("convnext", "ConvNeXtLarge", models.convnext_large, order=False),
+    Peer("vit", "ViT_B_16", models.vit_b_16, order=False, onnx=True),
+    Peer("vit", "ViT_B_32", models.vit_b_32, order=False),
+    Peer("vit", "ViT_L_16", models.vit_l_16, order=False),
+    Peer("vit", "ViT_L_32", models.vit_l_32, order=False),
+    Peer("vit", "ViT_H_14", models.vit_h_14, order=False, run=False),
+    Peer("swin", "SwinT", models.swin_t, order=False, onnx=True),
+    Peer("swin", "SwinS", models.swin_s, order=False),
+    Peer("swin", "SwinB", models.swin_b, order=False),
     Peer("resnet", "ResNet18", models.resnet18, onnx=True),
     Peer("resnet", "ResNet34", models.resnet34),
     Peer("resnet", "ResNet50", models.resnet50, gradients=True),
@@ -110,8 +162,27 @@ PEERS: Final = (
     Peer("vgg", "VGG13BN", models.vgg13_bn),
     Peer("vgg", "VGG16BN", models.vgg16_bn),
     Peer("vgg", "VGG19BN", models.vgg19_bn),
+    of_maps("fcn", "FCN_ResNet50", segmentation(seg.fcn_resnet50), gradients=True, onnx=True),
+    of_maps("fcn", "FCN_ResNet101", segmentation(seg.fcn_resnet101)),
+    of_maps("deeplab_v3", "DeepLabV3_ResNet50", segmentation(seg.deeplabv3_resnet50)),
+    of_maps("deeplab_v3", "DeepLabV3_ResNet101", segmentation(seg.deeplabv3_resnet101)),
+    Peer("ssd300", "SSD300", by_hand.ssd300, (3, 300, 300), by_hand.bytes_without_mean, BOXES, order=False, onnx=True),
+    Peer("yolo_v3_tiny", "YOLOv3Tiny", by_hand.yolo_v3_tiny, (3, 416, 416), to_one, names=("grid13", "grid26"), onnx=True, of="by hand"),
+    Peer("unet", "UNet", by_hand.unet, (1, 572, 572), to_one, of="by hand"),
+    unet_padded("unet", "UNetPadded", by_hand.unet_padded),
+    Peer("siamese", "Siamese", by_hand.siamese, (1, 105, 105), to_one, onnx=True, of="by hand"),
+    Peer("age_gender", "AgeGender", by_hand.age_gender, (3, 200, 200), names=("age", "gender"), of="by hand"),
+    Peer("photo_and_table", "PhotoAndTable", by_hand.photo_and_table, (3, 64, 64), by_hand.photo_to_one, onnx=True, of="by hand"),
+    encoder("transformer_encoder", "TransformerEncoder", by_hand.transformer_encoder, onnx=True),
+    encoder("transformer_encoder", "TransformerEncoderPreNorm", partial(by_hand.transformer_encoder, norm_first=True)),
     Peer("zfnet", "ZFNet", by_hand.zfnet, prepare=by_hand.caffe, of="by hand"),
 )
+
+TRAINED: Final = (
+    Peer("vit", "ViT_B_16", partial(models.VisionTransformer, 32, 16, 2, 12, 768, 3072), (3, 32, 32), sizes={"size": 32, "depth": 2}),
+    encoder("transformer_encoder", "TransformerEncoder", by_hand.transformer_encoder),
+)
+"""More nets whose gradients are compared; of those in another size than in the table, nothing else is."""
 
 SAME: Final = {
     ("densenet", "DenseNet"): ("densenet", "DenseNet121"),

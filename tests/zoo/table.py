@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from netspec.shape import show
 from tests.zoo import comparing, lines
 from tests.zoo.peers import PEERS, Peer
 
@@ -20,7 +21,8 @@ by hand in plain PyTorch from the paper (`tests/zoo/by_hand.py`). `python -m tes
   other model.
 - *State dict*: keys, shapes and types are the same and in the same order, and random weights load with `strict=True`.
 - *Outputs* are compared in inference, with random weights and statistics, on random images. The figure is the largest difference relative
-  to the largest number of the output; *identical* is to the last bit.
+  to the largest number of the output; *identical* is to the last bit. Of a net that takes any size, and of which a full image would take
+  long, at the size that stands beside it.
 - *ONNX* is the same for the exported file in onnxruntime.
 - *Gradients* are compared in training mode and double precision: all outputs, auxiliary ones too, the loss, the gradient of each parameter,
   and the running statistics after the step, each relative to the largest number of its tensor. Dropout is off.
@@ -52,7 +54,7 @@ def row(peer: Peer) -> tuple[str, ...]:
         *figures(peer),
         peer.of,
         _state(peer),
-        _difference(comparing.outputs(peer)),
+        _difference(comparing.outputs(peer)) + _size(peer) if peer.run else "not run",
         _difference(comparing.onnx_outputs(peer)) if peer.onnx else "",
         _difference(comparing.gradients(peer)) if peer.gradients else "",
     )
@@ -63,6 +65,11 @@ def _state(peer: Peer) -> str:
     if sorted(mine) != sorted(theirs):
         return "DIFFERS"
     return f"{len(mine)} equal" if mine == theirs else f"{len(mine)} equal, in another order"
+
+
+def _size(peer: Peer) -> str:
+    """The size of the input that is compared, where it is another than the one of the figures."""
+    return f" at {show(comparing.compared(peer).inputs[0].output)}" if peer.smaller else ""
 
 
 def _difference(found: float) -> str:

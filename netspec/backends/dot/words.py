@@ -9,6 +9,7 @@ from netspec.diagnostics.text import escape, magnitude, plural
 from netspec.graph import Node
 from netspec.layer import layers
 from netspec.shape import Shape, spread
+from netspec.shape import times as with_sign
 from netspec.signature import Parameter
 from netspec.values import show
 
@@ -96,8 +97,7 @@ def _number(value: object) -> str:
 
 def times(shape: Shape) -> str:
     """``64×56×56``; a vector is its length."""
-    texts = list(map(str, shape))
-    return (" × " if any(not t.isalnum() for t in texts) else "×").join(texts) or "scalar"
+    return with_sign(shape, "×")
 
 
 def cut(text: str, length: int = LINE) -> str:

@@ -27,6 +27,8 @@ _ROLES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What tensors are called elsewhere, and here."""
 _ENDING: Final = re.compile(rf"(?:^|(?P<stem>.*)_)(?P<role>{'|'.join(sorted(_ROLES, key=len, reverse=True))})(?:_\d+)?(?::0)?", re.I)
+_NUMBERED: Final = re.compile(rf"(?P<role>{'|'.join(sorted(_ROLES, key=len, reverse=True))})(?P<stem>\d+)", re.I)
+"""``W1`` and ``b1`` belong together."""
 _VARS: Final = re.compile(r"(?:.*/)?vars/\d+")
 _LAST: Final = frozenset({"kernel", "gamma", "moving_mean", "moving_variance", "depthwise_kernel", "pointwise_kernel"})
 _FIRST: Final = frozenset({"weight", "running_mean", "running_var", "num_batches_tracked"})
@@ -127,7 +129,7 @@ def by_names(keys: Sequence[str]) -> list[FileLayer]:
     groups: dict[str, dict[str, str]] = {}
     for key in keys:
         parent, last = _split(key)
-        match = _ENDING.fullmatch(last)
+        match = _ENDING.fullmatch(last) or _NUMBERED.fullmatch(last)
         if match is None:
             groups[f"\0{key}"] = {"": key}
             continue

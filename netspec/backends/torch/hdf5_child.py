@@ -78,7 +78,7 @@ class Walk:
             raise Refused("broken", f"{path} is reached in two ways")
         self._seen.add(place)
         if len(self._seen) > MOST_OBJECTS:
-            raise Refused("large", f"it holds more than {MOST_OBJECTS:,} groups and arrays")
+            raise Refused("broken", f"it holds more than {MOST_OBJECTS:,} groups and arrays")
         if isinstance(found, h5py.Dataset):
             self.arrays[path] = found
         elif isinstance(found, h5py.Group):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from torch import Tensor
@@ -14,7 +14,7 @@ from netspec.backends.checkpoints import PREFIX, checkpoint, open_checkpoint
 from netspec.backends.mapping import Given, Row, Unmappable, map_by_order
 from netspec.backends.mapping.conversion import Conversion
 from netspec.backends.torch.mapped import contents, mapped_tensors
-from netspec.backends.torch.weights import PART, Bound, WeightsFile, bound, check_weights, impossible, read_opened
+from netspec.backends.torch.weights import PART, WeightsFile, bound, check_weights, impossible, read_opened
 from netspec.diagnostics import Diagnostic, NetspecError, Related, failure
 from netspec.diagnostics.models import WeightsDoNotFit
 from netspec.graph import Graph
@@ -52,20 +52,20 @@ def load_weights(graph: Graph, path: str | os.PathLike[str], reading: Reading = 
     Raises what reading a file raises, N806 where it does not fit by name, N808, N809, N817, N818 where it does not by order.
     """
     name = os.fspath(path)
-    file, published = _read(name, PART if reading.allow_extra else bound(graph))
-    if reading.order or published:
-        return by_order(graph, file, name, reading)
-    return _by_name(graph, file, name, reading)
-
-
-def _read(name: str, most: Bound) -> tuple[WeightsFile, bool]:
-    """A file, and whether it is a published one whose names are others than the net's."""
     if name.startswith(PREFIX):
-        known = checkpoint(name)
-        with open_checkpoint(known) as opened:
-            return read_opened(opened, str(known.path), PART), known.order
-    with open_regular(name) as opened:
-        return read_opened(opened, name, most), False
+        file = read_checkpoint(name)
+    else:
+        with open_regular(name) as opened:
+            file = read_opened(opened, name, PART if reading.allow_extra else bound(graph))
+    return by_order(graph, file, name, reading) if reading.order else _by_name(graph, file, name, reading)
+
+
+def read_checkpoint(name: str) -> WeightsFile:
+    """A published checkpoint, under the names that its net has today. Raises N822 to N824 and what reading a file raises."""
+    known = checkpoint(name)
+    with open_checkpoint(known) as opened:
+        file = read_opened(opened, str(known.path), PART)
+    return replace(file, tensors={known.key(key): tensor for key, tensor in file.tensors.items()})
 
 
 def _by_name(graph: Graph, file: WeightsFile, name: str, reading: Reading) -> Loaded:

@@ -14,19 +14,18 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from netspec.backends.beside import open_beside
-from netspec.backends.checkpoints import PREFIX, checkpoint, open_checkpoint
+from netspec.backends.checkpoints import PREFIX
 from netspec.backends.fit import compare, fits, is_counter
 from netspec.backends.mapping import Row
 from netspec.backends.mapping.conversion import Conversion
-from netspec.backends.torch.loading import Loaded, by_order
+from netspec.backends.torch.loading import Loaded, by_order, read_checkpoint
 from netspec.backends.torch.weights import PART, WeightsFile, impossible, read_opened
 from netspec.diagnostics import Diagnostic, NetspecError
-from netspec.diagnostics.weights import PartTwice, TwoSources
+from netspec.diagnostics.weights import PartTwice
 from netspec.graph import Graph, Node, Pretrained, Weight, is_below
+from netspec.source import Source
 
 Declared = Mapping[str, tuple[Weight, Node]]
-Read = tuple[WeightsFile, str, bool]
-"""A file, what to call it, and whether its names are others than the net's."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,18 @@ def pretrained_weights(graph: Graph) -> dict[str, Tensor]:
 
 def pretrained_parts(graph: Graph) -> list[Part]:
     """Every part of a net that starts from a file, outer ones first. Raises as :func:`pretrained_weights` does."""
-    asked = _without_doubles(graph)
-    files: dict[tuple[str, str], Read] = {}
+    asked = list({p.path: p for p in sorted(graph.pretrained, key=lambda p: p.path.count(".") + bool(p.path))}.values())
+    files: dict[tuple[Source, str], WeightsFile] = {}
     found = []
     for item in asked:
-        source = (item.place.source.folder, item.file)
+        source = (item.place.source, item.file)
         if source not in files:
             files[source] = _read_at(item)
-        file, name, renamed = files[source]
-        if item.order or renamed:
-            loaded = by_order(graph, file, name, path=item.path, place=item.place, part=True)
+        file = files[source]
+        if item.order:
+            loaded = by_order(graph, file, item.file, path=item.path, place=item.place, part=True)
         else:
-            loaded = _by_name(graph, item, file, name, [other for other in asked if other is not item])
+            loaded = _by_name(graph, item, file, [other for other in asked if other is not item])
         found.append(Part(item, loaded))
     return found
 
@@ -70,45 +69,33 @@ def fresh(graph: Graph) -> tuple[str, ...]:
     return tuple(key for key, weight, n in graph.weights() if not is_counter(weight) and not any(is_below(n.path, p.path) for p in asked))
 
 
-def _without_doubles(graph: Graph) -> list[Pretrained]:
-    """What is asked for, outer parts first, each once. Raises N825 where one set of weights is asked for from two files."""
-    known: dict[str, Pretrained] = {}
-    for item in sorted(graph.pretrained, key=lambda p: p.path.count(".") + bool(p.path)):
-        first = known.setdefault(item.path, item)
-        if (first.file, first.origin, first.order) != (item.file, item.origin, item.order):
-            raise NetspecError([Diagnostic(TwoSources(item.path, first.file, item.file), item.place)])
-    return list(known.values())
-
-
-def _read_at(item: Pretrained) -> Read:
-    """As :func:`_read`; what goes wrong is said at the place that asks for the file."""
+def _read_at(item: Pretrained) -> WeightsFile:
+    """The file that a spec names; what goes wrong is said at the place that asks for it."""
     try:
         return _read(item)
     except NetspecError as error:
         raise NetspecError([replace(d, place=item.place) for d in error.diagnostics]) from error
 
 
-def _read(item: Pretrained) -> Read:
+def _read(item: Pretrained) -> WeightsFile:
     if item.file.startswith(PREFIX):
-        known = checkpoint(item.file)
-        with open_checkpoint(known) as opened:
-            return read_opened(opened, str(known.path), PART), str(known.path), known.order
-    with open_beside(item.place.source.folder, item.file) as opened:
-        return read_opened(opened, item.file, PART), item.file, False
+        return read_checkpoint(item.file)
+    with open_beside(item.place.source, item.file) as opened:
+        return read_opened(opened, item.file, PART)
 
 
-def _by_name(graph: Graph, item: Pretrained, file: WeightsFile, name: str, others: list[Pretrained]) -> Loaded:
+def _by_name(graph: Graph, item: Pretrained, file: WeightsFile, others: list[Pretrained]) -> Loaded:
     """A part's tensors: those below its place in the net it was taken from, or, where there are none, all of the file."""
     declared = {key: (weight, node) for key, weight, node in graph.weights() if is_below(node.path, item.path)}
     tensors = file.by_key()
-    sources = _sources(item, declared, tensors, name, _is_slice(graph, item))
+    sources = _sources(item, declared, tensors, _is_slice(graph, item))
     covered = {
         key for key, (_, node) in declared.items() if any(is_below(node.path, o.path) and is_below(o.path, item.path) for o in others)
     }
     wanted = {key: pair for key, pair in declared.items() if key in sources or key not in covered}
     found = {key: tensors[source] for key, source in sources.items()}
     bad = tuple(s for key, pair in wanted.items() if key in found and fits(found[key], pair[0]) and (s := impossible(key, found[key])))
-    if problem := compare(wanted, found, name, bad):
+    if problem := compare(wanted, found, item.file, bad):
         problem = replace(problem, unexpected=tuple(sources[key] for key in problem.unexpected))
         raise NetspecError([Diagnostic(problem, item.place)])
     rows = tuple(Row(sources[k], w.shape, k, w.shape, Conversion(w.shape), "") for k, (w, _) in wanted.items() if k in found)
@@ -116,13 +103,13 @@ def _by_name(graph: Graph, item: Pretrained, file: WeightsFile, name: str, other
     return Loaded({row.key: found[row.key] for row in rows}, rows, (), tuple(key for key in tensors if key not in used), file.metadata)
 
 
-def _sources(item: Pretrained, declared: Declared, tensors: Mapping[str, Tensor], name: str, sliced: bool) -> dict[str, str]:
+def _sources(item: Pretrained, declared: Declared, tensors: Mapping[str, Tensor], sliced: bool) -> dict[str, str]:
     """For each key of the net, that of the file. Raises N827 where a file holds the part in both ways in which it may."""
     whole = {_moved(key, item.origin, item.path): key for key in tensors if item.origin and is_below(key, item.origin)}
     alone = {_moved(key, "", item.path): key for key in tensors}
-    if whole and all(key in whole and key in alone for key in declared):
+    if whole and declared and all(key in whole and key in alone for key in declared):
         first = next(iter(declared))
-        raise NetspecError([Diagnostic(PartTwice(name, item.path, whole[first], alone[first]), item.place)])
+        raise NetspecError([Diagnostic(PartTwice(item.file, item.path, whole[first], alone[first]), item.place)])
     chosen = whole or alone
     if not sliced:
         return chosen

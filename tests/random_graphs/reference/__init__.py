@@ -12,7 +12,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ def _outdated(name: str) -> str:
         return "there is no such layer"
     taken = list(inspect.signature(_REFERENCES[name]).parameters)
     declared = [p.name for p in layers()[name].signature.parameters]
-    if [p for p in taken if p in declared] != declared or len(taken) != 1 + layers()[name].signature.tensors + len(declared):
+    if {p for p in taken if p in declared} != set(declared) or len(taken) != 1 + layers()[name].signature.tensors + len(declared):
         return f"it takes {', '.join(taken)}, and the layer {', '.join(declared)}"
     return ""
 
@@ -89,16 +89,19 @@ class Made:
         return torch.zeros(shape, device=self.device)
 
 
-def by_rank(x: Tensor, *functions: Any) -> Any:
-    """The function for so many axes in space, of one, two and three."""
-    if not 3 <= x.dim() <= len(functions) + 2:
+T = TypeVar("T")
+
+
+def by_rank(x: Tensor, *choices: T) -> T:
+    """What is meant for so many axes in space, of one, two and three."""
+    if not 3 <= x.dim() <= len(choices) + 2:
         raise ValueError(f"there is no such function for {x.dim() - 2} axes in space")
-    return functions[x.dim() - 3]
+    return choices[x.dim() - 3]
 
 
 def spread(value: Any, x: Tensor) -> tuple[int, ...]:
     """One number for each axis in space."""
-    found = (value,) * (x.dim() - 2) if isinstance(value, int | float) else tuple(value)
+    found: tuple[Any, ...] = (value,) * (x.dim() - 2) if isinstance(value, int | float) else tuple(value)
     if len(found) != x.dim() - 2:
         raise ValueError(f"{len(found)} numbers for {x.dim() - 2} axes")
     return found

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.random_graphs.reference import Weights, by_rank, dim_of, reference
+from tests.random_graphs.reference import Reference, Weights, by_rank, dim_of, reference
 
 
 @reference
@@ -163,7 +163,8 @@ def alpha_dropout(w: Weights, x: Tensor, rate: float) -> Tensor:
 
 @reference
 def spatial_dropout(w: Weights, x: Tensor, rate: float) -> Tensor:
-    return by_rank(x, F.dropout1d, F.dropout2d, F.dropout3d)(x, rate, training=False)
+    drop: Reference = by_rank(x, F.dropout1d, F.dropout2d, F.dropout3d)
+    return drop(x, rate, training=False)
 
 
 @reference

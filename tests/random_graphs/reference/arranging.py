@@ -22,7 +22,8 @@ def flatten(w: Weights, x: Tensor, start: int, end: int) -> Tensor:
 
 @reference
 def unflatten(w: Weights, x: Tensor, axis: int, shape: Any) -> Tensor:
-    return x.unflatten(dim_of(x, axis), _listed(shape))
+    found: Tensor = torch.unflatten(x, dim_of(x, axis), _listed(shape))
+    return found
 
 
 @reference
@@ -59,7 +60,7 @@ def chunk(w: Weights, x: Tensor, parts: int, index: int, axis: int) -> Tensor:
 
 @reference
 def split(w: Weights, x: Tensor, sizes: Any, index: int, axis: int) -> Tensor:
-    return x.split(_listed(sizes), dim_of(x, axis))[index]
+    return torch.split_with_sizes(x, list(_listed(sizes)), dim_of(x, axis))[index]
 
 
 @reference
@@ -69,7 +70,7 @@ def slice_(w: Weights, x: Tensor, start: int, stop: int | None, step: int, axis:
 
 @reference
 def channel_shuffle(w: Weights, x: Tensor, groups: int) -> Tensor:
-    return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+    return torch.unflatten(x, 1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 @reference

@@ -37,14 +37,14 @@ def bn(w: Weights, x: Tensor, eps: float, momentum: float, affine: bool) -> Tens
     if not 2 <= x.dim() <= 5:
         raise ValueError("there is no such BatchNorm")
     c = x.shape[1]
-    learned = (w("weight", c), w("bias", c)) if affine else (None, None)
-    return F.batch_norm(x, w("running_mean", c), w("running_var", c), *learned, False, momentum, eps)
+    weight, shift = (w("weight", c), w("bias", c)) if affine else (None, None)
+    return F.batch_norm(x, w("running_mean", c), w("running_var", c), weight, shift, False, momentum, eps)
 
 
 @reference
 def group_norm(w: Weights, x: Tensor, groups: int, eps: float, affine: bool) -> Tensor:
-    learned = (w("weight", x.shape[1]), w("bias", x.shape[1])) if affine else (None, None)
-    return F.group_norm(x, groups, *learned, eps)
+    weight, shift = (w("weight", x.shape[1]), w("bias", x.shape[1])) if affine else (None, None)
+    return F.group_norm(x, groups, weight, shift, eps)
 
 
 @reference
@@ -52,9 +52,9 @@ def instance_norm(w: Weights, x: Tensor, eps: float, momentum: float, affine: bo
     if not 3 <= x.dim() <= 5:
         raise ValueError("there is no such InstanceNorm")
     c = x.shape[1]
-    kept = (w("running_mean", c), w("running_var", c)) if track_running_stats else (None, None)
-    learned = (w("weight", c), w("bias", c)) if affine else (None, None)
-    return F.instance_norm(x, *kept, *learned, not track_running_stats, momentum, eps)
+    mean, var = (w("running_mean", c), w("running_var", c)) if track_running_stats else (None, None)
+    weight, shift = (w("weight", c), w("bias", c)) if affine else (None, None)
+    return F.instance_norm(x, mean, var, weight, shift, not track_running_stats, momentum, eps)
 
 
 def _axes(over: str | None, x: Tensor) -> tuple[int, ...]:

@@ -21,7 +21,8 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 def _attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     query, key, value = _heads(query, heads), _heads(key, heads), _heads(value, heads)
     scores = query @ key.mT / query.shape[-1] ** 0.5
-    return (scores.softmax(-1) @ value).transpose(-2, -3).flatten(-2)
+    joined: Tensor = scores.softmax(-1) @ value
+    return joined.transpose(-2, -3).flatten(-2)
 
 
 @reference
@@ -30,7 +31,8 @@ def attention(w: Weights, x: Tensor, heads: int, dropout: float, bias: bool) -> 
         raise ValueError("attention is of sequences")
     n = x.shape[-1]
     packed = F.linear(x, w("in_proj_weight", 3 * n, n), w("in_proj_bias", 3 * n) if bias else None)
-    joined = _attended(*packed.chunk(3, -1), heads)
+    query, key, value = packed.chunk(3, -1)
+    joined = _attended(query, key, value, heads)
     return F.linear(joined, w("out_proj.weight", n, n), w("out_proj.bias", n) if bias else None)
 
 
@@ -93,14 +95,16 @@ def window_attention(w: Weights, x: Tensor, heads: int, window: Any, shift: Any,
     learned = table[(between[0] * (2 * width - 1) + between[1]).to(x.device)].permute(2, 0, 1)
     scores = _heads(query, heads) @ _heads(key, heads).mT / (c // heads) ** 0.5 + learned + apart.unsqueeze(-3)
     joined = (scores.softmax(-1) @ _heads(value, heads)).transpose(-2, -3).flatten(-2)
-    back = joined.unflatten(-2, (height, width)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    back = joined.reshape(*joined.shape[:3], height, width, c).transpose(2, 3).flatten(3, 4).flatten(1, 2)
     result = F.linear(back, w("proj.weight", c, c), w("proj.bias", c) if bias else None)
     return result.roll((down, across), (1, 2))[:, :rows, :columns]
 
 
 def _cut(x: Tensor, height: int, width: int) -> Tensor:
     """``B x H x W x C`` as ``B x rows x columns x places x C``."""
-    return x.unflatten(2, (-1, width)).unflatten(1, (-1, height)).transpose(2, 3).flatten(3, 4)
+    batch, rows, columns, channels = x.shape
+    parts = x.reshape(batch, rows // height, height, columns // width, width, channels)
+    return parts.transpose(2, 3).flatten(3, 4)
 
 
 def _parts(size: int, window: int, shift: int, x: Tensor) -> Tensor:

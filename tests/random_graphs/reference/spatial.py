@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.random_graphs.reference import Weights, by_rank, reference, spread
+from tests.random_graphs.reference import Reference, Weights, by_rank, reference, spread
 
 
 @reference
 def conv(
     w: Weights, x: Tensor, channels: int, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int, bias: bool, padding_mode: str
 ) -> Tensor:
-    convolve = by_rank(x, F.conv1d, F.conv2d, F.conv3d)
+    convolve: Reference = by_rank(x, F.conv1d, F.conv2d, F.conv3d)
     kernel, stride, dilation = spread(kernel, x), spread(stride, x), spread(dilation, x)
     if x.shape[1] % groups or channels % groups:
         raise ValueError("groups must divide the channels")
@@ -54,7 +54,7 @@ def conv_transpose(
     groups: int,
     bias: bool,
 ) -> Tensor:
-    convolve = by_rank(x, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+    convolve: Reference = by_rank(x, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
     kernel, stride, dilation, more = spread(kernel, x), spread(stride, x), spread(dilation, x), spread(output_padding, x)
     if x.shape[1] % groups or channels % groups:
         raise ValueError("groups must divide the channels")
@@ -75,19 +75,19 @@ def conv_transpose(
 
 @reference
 def maxpool(w: Weights, x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Tensor:
-    pool = by_rank(x, F.max_pool1d, F.max_pool2d, F.max_pool3d)
+    pool: Reference = by_rank(x, F.max_pool1d, F.max_pool2d, F.max_pool3d)
     return pool(x, spread(kernel, x), _stride(stride, kernel, x), spread(padding, x), spread(dilation, x), ceil_mode)
 
 
 @reference
 def avgpool(w: Weights, x: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) -> Tensor:
-    pool = by_rank(x, F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
+    pool: Reference = by_rank(x, F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
     return pool(x, spread(kernel, x), _stride(stride, kernel, x), spread(padding, x), ceil_mode, count_include_pad)
 
 
 @reference
 def lp_pool(w: Weights, x: Tensor, norm: int, kernel: Any, stride: Any, ceil_mode: bool) -> Tensor:
-    pool = by_rank(x, F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)
+    pool: Reference = by_rank(x, F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)
     if x.dim() == 3:  # one number, and no list of one
         return pool(x, norm, spread(kernel, x)[0], _stride(stride, kernel, x)[0], ceil_mode)
     return pool(x, norm, spread(kernel, x), _stride(stride, kernel, x), ceil_mode)
@@ -95,22 +95,26 @@ def lp_pool(w: Weights, x: Tensor, norm: int, kernel: Any, stride: Any, ceil_mod
 
 @reference
 def global_avgpool(w: Weights, x: Tensor) -> Tensor:
-    return by_rank(x, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)(x, 1)
+    pool: Reference = by_rank(x, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+    return pool(x, 1)
 
 
 @reference
 def global_maxpool(w: Weights, x: Tensor) -> Tensor:
-    return by_rank(x, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)(x, 1)
+    pool: Reference = by_rank(x, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)
+    return pool(x, 1)
 
 
 @reference
 def adaptive_avgpool(w: Weights, x: Tensor, size: Any) -> Tensor:
-    return by_rank(x, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)(x, spread(size, x))
+    pool: Reference = by_rank(x, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+    return pool(x, spread(size, x))
 
 
 @reference
 def adaptive_maxpool(w: Weights, x: Tensor, size: Any) -> Tensor:
-    return by_rank(x, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)(x, spread(size, x))
+    pool: Reference = by_rank(x, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)
+    return pool(x, spread(size, x))
 
 
 def _stride(stride: Any, kernel: Any, x: Tensor) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """Write the files in this folder: what Keras itself makes of small models, and what these models answer.
 
-Not run by the tests, and nothing that netspec or its tests install can run it: ``pip install keras jax`` into an environment of its own, then
-``python make.py``. The files here are of Keras 3.15.1 on JAX 0.10. ``NAME.h5`` is the whole model in the older format, ``kinds.layers.h5``
-weights alone in that format, ``NAME.weights.h5`` those of Keras 3, ``NAME.npz`` an input and the model's answer to it.
+Not run by the tests, and nothing that netspec or its tests install can run it: ``pip install keras jax`` into an environment of its own,
+then ``python make.py``. The files here are of Keras 3.15.1 on JAX 0.10. ``NAME.h5`` is the whole model in the older format,
+``kinds.layers.h5`` its weights alone in that format, ``NAME.weights.h5`` those of Keras 3, ``NAME.npz`` an input and the answer to it.
 """
 
 import os
