@@ -27,6 +27,11 @@ class Condition:
         found = self.difference.at(sizes)
         return (found >= 0 if self.order else found == 0) is self.outcome
 
+    @property
+    def turned(self) -> Condition:
+        """Of an equality the same with its sides changed over."""
+        return self if self.order else Condition(-self.difference, False, self.outcome)
+
     def __str__(self) -> str:
         sign = (">=" if self.outcome else "<") if self.order else ("=" if self.outcome else "!=")
         left, right = sides(self.difference)

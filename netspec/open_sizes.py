@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -10,7 +10,7 @@ from math import lcm
 from typing import Any, Final
 
 from netspec.conditions import Condition
-from netspec.diagnostics.problem import Problem, Trail
+from netspec.diagnostics.problem import Trail
 from netspec.diagnostics.text import listing
 from netspec.formulas import Classes, equal, written
 from netspec.sizes import Dim, symbol
@@ -24,14 +24,18 @@ _EXAMPLES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why sizes are refused. ``inputs`` say what flows in where it matters, as 'gives 64x16x16'."""
+    """Why sizes are refused: a rule of a layer, or that something is asked of the sizes which makes ``another`` net of them.
 
-    problem: Problem
+    ``inputs`` say what flows in where it matters, as 'gives 64x16x16'.
+    """
+
+    why: str
     inputs: tuple[str, ...] = ()
+    another: bool = False
 
     def __str__(self) -> str:
         shapes = [text.removeprefix("gives ") for text in dict.fromkeys(self.inputs)]
-        return f"{self.problem.message()}, and these are {listing(shapes)}" if shapes else self.problem.message()
+        return f"{self.why}, and these are {listing(shapes)}" if shapes else self.why
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Rule:
-    """The sizes of one symbol that are accepted: from ``settled`` on those with these residues, and before it those in ``early``."""
+    """The sizes of one symbol that are accepted: from ``settled`` on those with these residues, and before that those in ``early``."""
 
     period: int
     residues: tuple[int, ...]
@@ -86,20 +90,13 @@ class Rule:
 
     @property
     def is_free(self) -> bool:
-        return self.period == 1 and bool(self.residues) and self.least == 1 and not self.irregular
+        """Whether every size is accepted."""
+        return (self.period, self.residues, self.settled, self.early) == (1, (0,), 1, ())
 
     @property
-    def start(self) -> int:
-        """From here on the residues say all."""
-        found = self.settled
-        while found > 1 and ((found - 1) in self.early) == ((found - 1) % self.period in self.residues):
-            found -= 1
-        return found
-
-    @property
-    def irregular(self) -> tuple[int, ...]:
-        """Those that are accepted before that."""
-        return tuple(n for n in self.early if n < self.start)
+    def is_finite(self) -> bool:
+        """Whether only some few sizes are accepted."""
+        return not self.residues
 
     def nearest(self, size: int) -> tuple[int, ...]:
         """The accepted sizes next to another one, below and above."""
@@ -109,11 +106,10 @@ class Rule:
 
     def __str__(self) -> str:
         """To follow 'H must be'."""
-        early = [str(n) for n in self.irregular]
-        return listing([*early, *self._regular()], "or")
+        return listing([*(str(n) for n in self.early), *self._regular()], "or")
 
     def _regular(self) -> Iterator[str]:
-        first = next((n for n in range(self.start, self.start + self.period) if n % self.period in self.residues), None)
+        first = next((n for n in range(self.settled, self.settled + self.period) if n in self), None)
         if first is None:
             return
         if self.period == 1:
@@ -138,11 +134,13 @@ class OpenSizes:
         """Why the net does not take these sizes, or ``None`` where it does. Raises :class:`ValueError` where symbols are missing."""
         if missing := [s for s in self.symbols if s not in sizes]:
             raise ValueError(f"no size is given for {listing(missing)}")
-        for demand in self.demands:
+        return next(self._refusals(self.demands, sizes), None)
+
+    def _refusals(self, demands: Iterable[Demand], sizes: Sizes) -> Iterator[Refusal]:
+        for demand in demands:
             objection = demand.objection(sizes)
             if objection is not None:
-                return Refusal({s: sizes[s] for s in self.symbols}, objection, demand.place, demand.trail)
-        return None
+                yield Refusal({s: sizes[s] for s in self.symbols}, objection, demand.place, demand.trail)
 
     def accepts(self, **sizes: int) -> bool:
         """Whether the net takes these sizes: ``accepts(H=224, W=256)``."""
@@ -162,12 +160,13 @@ class OpenSizes:
     @cached_property
     def relations(self) -> tuple[str, ...]:
         """What is asked of several symbols together, as ``H = W``."""
-        return tuple(dict.fromkeys(str(c) for d in self._coupled for c in d.conditions if len(c.difference.symbols) > 1))
+        together = (c for d in self._coupled for c in d.conditions if len(c.difference.symbols) > 1)
+        return tuple(dict.fromkeys(str(c if str(c) < str(c.turned) else c.turned) for c in together))
 
     @cached_property
     def classes(self) -> Classes:
         """Symbols of which only sizes of one class are accepted: the class's period and residue."""
-        return {s: (rule.period, rule.residues[0]) for s, rule in self.rules.items() if len(rule.residues) == 1 and not rule.irregular}
+        return {s: (rule.period, rule.residues[0]) for s, rule in self.rules.items() if len(rule.residues) == 1 and not rule.early}
 
     @cached_property
     def _coupled(self) -> tuple[Demand, ...]:
@@ -196,6 +195,9 @@ class OpenSizes:
             return None
         accepted = [n for n in range(1, settled + period) if all(d.objection({**others, symbol: n}) is None for d in demands)]
         period, residues = _reduced(period, {n % period for n in accepted if n >= settled})
+        taken = set(accepted)
+        while settled > 1 and (settled - 1 in taken) == ((settled - 1) % period in residues):
+            settled -= 1
         return Rule(period, residues, settled, tuple(n for n in accepted if n < settled))
 
     def shown(self, size: Any) -> Any:
@@ -240,21 +242,21 @@ class OpenSizes:
                 alike.setdefault(rule, []).append(letter)
         for rule, symbols in alike.items():
             text = f"{listing(symbols)} must {'each ' * (len(symbols) > 1)}be {rule}"
-            refused = self._refused(symbols[0], rule)
+            refused = self.refused(symbols[0])
             found.append(text if refused is None else f"{text}: with {symbols[0]} = {refused.sizes[symbols[0]]}, {refused}")
-        for demand in self._coupled:
-            texts = [str(c) for c in demand.conditions if len(c.difference.symbols) > 1]
-            found.append(f"it must be that {listing(texts)} ({demand.place})")
+        found += (f"it must be that {relation}" for relation in self.relations)
         for letter in (s for s in self.symbols if s not in self.rules):
             found.append(f"which sizes of {letter} are accepted has no short description: `--set {letter}=SIZE` tells for one")
         return list(dict.fromkeys(found))
 
-    def _refused(self, symbol: str, rule: Rule) -> Refusal | None:
-        """A refused size that shows why: between two accepted ones where there is one, else the largest one below them."""
-        between = next((n for n in range(rule.least + 1, rule.least + rule.period) if n not in rule), None)
-        below = rule.least - 1
-        size = between if between is not None else below
-        return self.refusal({**self.traced, symbol: size}) if size >= 1 else None
+    def refused(self, symbol: str) -> Refusal | None:
+        """A refused size of one symbol that shows why: the first behind one that is accepted, else the last before."""
+        if (rule := self.rules.get(symbol)) is None:
+            return None
+        behind = next((n for n in range(rule.least + 1, rule.settled + rule.period + 2) if n not in rule), None)
+        size = rule.least - 1 if behind is None else behind
+        sizes = {**self.traced, symbol: size}
+        return next(self._refusals([d for d in self.demands if d not in self._coupled], sizes), None) if size >= 1 else None
 
 
 def _settles(alone: Dim, symbol: str) -> int:

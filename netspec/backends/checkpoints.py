@@ -14,9 +14,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from netspec.backends.atomic import open_regular, write_atomically
 from netspec.diagnostics import failure
@@ -39,9 +42,9 @@ _MEBIBYTE: Final = 2**20
 class Checkpoint:
     """One row of the table.
 
-    ``sha256`` has all 64 digits, or the first eight or ten. ``mebibytes`` is the size as published, to three decimals; ``bytes`` the exact one,
-    where it is known. ``spec`` and ``net`` say what it fits. ``renamed`` are pieces of names as they stand in an older file, and what they
-    are called since: PyTorch's own models rename them when they are loaded.
+    ``sha256`` has all 64 digits, or the first eight or ten. ``mebibytes`` is the size as published, to three decimals; ``bytes`` the
+    exact one, where it is known. ``spec`` and ``net`` say what it fits. ``renamed`` are pieces of names as they stand in an older file, and
+    what they are called since: PyTorch's own models rename them when they are loaded.
     """
 
     name: str
@@ -155,16 +158,22 @@ class _NoConnection(Exception):
     """What went wrong on the way. No :class:`OSError`, as those of the disk are."""
 
 
+class _StaysSafe(HTTPRedirectHandler):
+    """Follows to other addresses, as PyTorch's own may lead to, but not away from the protocol."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        if urlsplit(newurl).scheme != urlsplit(req.full_url).scheme:
+            fp.close()
+            raise _NoConnection(f"it leads on to {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _received(wanted: Checkpoint) -> Iterator[bytes]:
     """The bytes at an address, as they come. The last is given only where all of them are the right ones."""
-    from http.client import HTTPException
-    from urllib.request import Request, urlopen
-
     digest, size = hashlib.sha256(), 0
     try:
-        with urlopen(Request(wanted.address, headers={"User-Agent": "netspec"}), timeout=_PATIENCE) as answer:
-            if urlsplit(answer.geturl()).scheme != urlsplit(wanted.address).scheme:
-                raise _NoConnection(f"it leads on to {answer.geturl()}")
+        request = Request(wanted.address, headers={"User-Agent": "netspec"})
+        with build_opener(_StaysSafe).open(request, timeout=_PATIENCE) as answer:
             while chunk := answer.read(_CHUNK):
                 size += len(chunk)
                 if size > wanted.most:
@@ -172,6 +181,8 @@ def _received(wanted: Checkpoint) -> Iterator[bytes]:
                 digest.update(chunk)
                 yield chunk
     except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
         raise _NoConnection(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
     _check_size(wanted, size)
     _check_digest(wanted, digest.hexdigest())

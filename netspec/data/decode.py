@@ -8,7 +8,7 @@ The rules, in this order:
 - What is transparent is laid on white. CMYK, palettes and black-and-white become RGB or grey as Pillow does it; 16-bit grey is
   divided by 257, so that 65,535 becomes 255.
 - One channel is grey (ITU-R 601 weights), three are RGB.
-- The image is stretched to the input's height and width, bilinear with antialiasing.
+- The image is stretched to the input's height and width, bilinear with antialiasing; an axis that the net leaves open keeps its size.
 """
 
 from __future__ import annotations
@@ -38,15 +38,28 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """What a net takes: channels (1 is grey, 3 is RGB), height and width."""
+    """What a net takes: channels (1 is grey, 3 is RGB), height and width, ``None`` where it leaves them open."""
 
     channels: int
-    height: int
-    width: int
+    height: int | None
+    width: int | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.height is None or self.width is None
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width; raises :class:`TypeError` where they are open."""
+        if self.height is None or self.width is None:
+            raise TypeError("the format has open sizes: ask own_size() for those of an image")
         return self.channels, self.height, self.width
+
+
+def own_size(content: bytes, wanted: ImageFormat) -> ImageFormat:
+    """The format with an image's own height and width, as it stands upright, in the place of open ones. Raises :class:`Unreadable`."""
+    pixels = decode(content, ImageFormat(1, wanted.height, wanted.width))
+    return ImageFormat(wanted.channels, *pixels.shape[1:])
 
 
 def read_bytes(path: Path) -> bytes:
@@ -88,8 +101,9 @@ def _pixels(image: Image.Image, wanted: ImageFormat) -> Pixels:
     turn = _TURNS.get(orientation(exif if isinstance(exif, bytes) else b""))
     plain = _opaque(image).convert("L" if wanted.channels == 1 else "RGB")
     upright = plain.transpose(turn) if turn is not None else plain
-    if upright.size != (wanted.width, wanted.height):
-        upright = upright.resize((wanted.width, wanted.height), Image.Resampling.BILINEAR)
+    size = (wanted.width or upright.width, wanted.height or upright.height)
+    if upright.size != size:
+        upright = upright.resize(size, Image.Resampling.BILINEAR)
     pixels: Pixels = np.asarray(upright, dtype=np.uint8)
     return pixels[np.newaxis] if wanted.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.decode import ImageFormat, Pixels, Unreadable, decode, read_bytes
+from netspec.data.decode import ImageFormat, Pixels, Unreadable, decode, own_size, read_bytes
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import BadImages
 
@@ -79,6 +79,22 @@ def scan(files: Sequence[Path], wanted: ImageFormat, *, keep: bool, progress: Pr
     if bad:
         raise failure(BadImages(tuple(bad)))
     return pixels, digests
+
+
+def own_sizes(files: Sequence[Path], wanted: ImageFormat) -> list[ImageFormat]:
+    """The format of every file where the net leaves sizes open. Raises N711 as :func:`scan` does."""
+    found: list[ImageFormat] = []
+    bad: list[tuple[str, str]] = []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        for path in files:
+            try:
+                found.append(own_size(read_bytes(path), wanted))
+            except Unreadable as error:
+                bad.append((str(path), str(error)))
+    if bad:
+        raise failure(BadImages(tuple(bad)))
+    return found
 
 
 def _read(path: Path, wanted: ImageFormat) -> tuple[bytes, Pixels] | str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassCount, NotAnImageNet
-from netspec.diagnostics.text import listing
+from netspec.diagnostics.sizes import OpenInput
 from netspec.graph import Ending, Graph
-from netspec.shape import show, symbols_of
+from netspec.shape import Open, is_open, show, symbols_of
 
 
 @dataclass(frozen=True)
@@ -37,23 +37,26 @@ class Task:
             raise failure(ClassCount(self.outputs, classes))
 
 
-def image_task(graph: Graph) -> Task:
-    """The task of a net that takes one grey or RGB image and gives a vector; raises N717 for any other."""
+def image_task(graph: Graph, *, any_size: bool = False) -> Task:
+    """The task of a net that takes one grey or RGB image and gives a vector; raises N717 for any other.
+
+    Without ``any_size``, one that leaves the image's height or width open raises N832.
+    """
     if len(graph.inputs) != 1:
         raise _not(graph, f"it has {len(graph.inputs)} inputs", "train a net with one input, as image: input(3x224x224)")
     shape = graph.inputs[0].output
     if len(shape) != 3 or shape[0] not in (1, 3):
         hint = "write input(1xHxW) for grey and input(3xHxW) for RGB images, as image: input(3x224x224)"
         raise _not(graph, f"its input is {show(shape)}, and images are 1xHxW or 3xHxW", hint)
-    if open_sizes := symbols_of(shape):
-        hint = f"set one: {' '.join(f'--set {s}=224' for s in open_sizes)}"
-        raise _not(graph, f"it leaves {listing(open_sizes)} open, and pictures are brought to one size", hint)
+    if (open_sizes := symbols_of(shape)) and not any_size:
+        raise failure(OpenInput(graph.name, "training", open_sizes))
     if len(graph.outputs) != 1:
         raise _not(graph, f"it has {len(graph.outputs)} outputs", "train a net with one output: several at once are not built yet")
     last = graph.nodes[graph.outputs[0].node]
-    if len(last.output) != 1:
+    if len(last.output) != 1 or is_open(last.output):
         raise _not(graph, f"it gives {show(last.output)}, and not a vector", "end with global_avgpool -> flatten -> linear(classes)")
-    return Task(graph.name, ImageFormat(*shape), last.output[0], graph.ending(graph.outputs[0]))
+    height, width = (None if isinstance(n, Open) else n for n in shape[1:])
+    return Task(graph.name, ImageFormat(shape[0], height, width), last.output[0], graph.ending(graph.outputs[0]))
 
 
 def _not(graph: Graph, sentence: str, hint: str) -> Exception:

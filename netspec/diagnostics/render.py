@@ -70,7 +70,7 @@ def _lines(d: Diagnostic, paint: _Paint) -> Iterator[str]:
 def _notes(d: Diagnostic) -> Iterator[str]:
     yield from d.problem.notes()
     if d.trail is not None:
-        uses = [f"in {use.block}, used at {escape(str(use.place))}" for use in d.trail]  # type: ignore[attr-defined]
+        uses = [f"in {use.block}, used at {escape(str(use.place))}" for use in d.trail]
         yield from uses if len(uses) <= _USES else [*uses[: _USES - 2], f"in {plural(len(uses) - _USES + 1, 'more use')}", uses[-1]]
     if d.repeats:
         yield f"and at {plural(d.repeats, 'more use')} of the same lines"

@@ -95,17 +95,25 @@ class NotAnOpenSize(Problem):
 
 
 @dataclass(frozen=True)
-class AnotherNet(Problem):
-    """A size that makes a condition or a number of the text another one than the net was written out with."""
+class FewSizes(Problem):
+    """A size that is left open, of which only some few are accepted."""
 
-    asked: str
+    symbols: tuple[str, ...]
+    must: str
+    refused: int
+    why: str
     code = "N235"
+    severity = "warning"
 
     def message(self) -> str:
-        return f"the net is another one unless {self.asked}"
+        several = len(self.symbols) > 1
+        return f"{listing(self.symbols)} {'are' if several else 'is'} left open, and must {'each ' * several}be {self.must}"
+
+    def notes(self) -> Iterable[str]:
+        yield f"with {self.symbols[0]} = {self.refused}: {self.why}"
 
     def help(self) -> str:
-        return "fix the input's size, and the net is written out for it, as with --set H=224"
+        return "make what meets here agree for every size, or write the size as a number"
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,13 @@ class RefusedSizes(Problem):
     rules: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
     """Symbols with what they must be, and the accepted sizes next to those that came in."""
     relations: tuple[str, ...] = ()
+    image: str | None = None
     code = "N830"
     exit = Exit.DATA
 
     def message(self) -> str:
-        return f"the net does not take {listing([f'{s} = {n:,}' for s, n in self.sizes])}: {self.why}"
+        of = f"{escape(self.image)}: " if self.image else ""
+        return f"{of}the net does not take {listing([f'{s} = {n:,}' for s, n in self.sizes])}" + (f": {self.why}" if self.why else "")
 
     def notes(self) -> Iterable[str]:
         for symbol, must, _ in self.rules:
@@ -153,3 +163,19 @@ class OpenSizeFixed(Problem):
 
     def help(self) -> str:
         return f"fix the input's size: {' '.join(f'--set {s}=224' for s in self.symbols)}"
+
+
+@dataclass(frozen=True)
+class OpenInput(Problem):
+    """Work for which pictures are brought to one size, with a net that leaves the size of its input open."""
+
+    net: str
+    work: str
+    symbols: tuple[str, ...] = ("H", "W")
+    code = "N832"
+
+    def message(self) -> str:
+        return f"`{escape(self.net)}` leaves the size of its input open, and {self.work} brings all pictures to one"
+
+    def help(self) -> str:
+        return f"set it: {_set(self.symbols)}"

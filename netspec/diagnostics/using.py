@@ -152,13 +152,14 @@ class CannotSlice(Problem):
 
     what: str
     why: str
+    hint: str = "a slice takes whole steps of a region, one behind the other, as features[:5] or features[-4:]"
     code = "N327"
 
     def message(self) -> str:
         return f"`{escape(self.what)}` cannot be sliced: {self.why}"
 
     def help(self) -> str:
-        return "a slice takes whole steps of a region, one behind the other, as features[:5] or features[-4:]"
+        return self.hint
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class NothingInSlice(Problem):
     code = "N328"
 
     def message(self) -> str:
-        return f"`{escape(self.what)}` takes no step: there are {self.steps}, numbered from 0"
+        return f"`{escape(self.what)}` takes no step: there are {plural(self.steps, 'step')}, numbered from 0"
 
     def help(self) -> str:
         return f"write numbers from 0 to {self.steps}, the first of them below the second, or count from the end with negative ones"

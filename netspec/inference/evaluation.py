@@ -10,6 +10,7 @@ from netspec.data import Division, ImageSet, Splits, open_data
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassesDiffer, NoSuchSplit
 from netspec.diagnostics.running import DivisionChanged, DivisionUnknown
+from netspec.diagnostics.sizes import OpenInput
 from netspec.diagnostics.text import escape
 from netspec.inference.model import Model, open_model
 from netspec.report.models import Evaluation
@@ -73,6 +74,8 @@ def _check_division(model: Model, data: Path, split: str, opened: Splits, count:
 
 
 def _opened(model: Model, data: Path, split: str, *, undivided: bool) -> Splits:
+    if model.task.format.is_open:
+        raise failure(OpenInput(model.task.net, "an evaluation"))
     division = _WHOLE if undivided or model.division is None else model.division
     opened = open_data(data, model.task, division=division, only=("test" if split == "all" else split,))
     if opened.classes != model.classes:

@@ -21,8 +21,10 @@ from netspec.data.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import CannotRead
 from netspec.diagnostics.running import LabelCount, NoSuchDevice, NotNetspecModel
+from netspec.diagnostics.sizes import RefusedSizes
 from netspec.diagnostics.weights import NoWeights
 from netspec.graph import Graph
+from netspec.open_sizes import Rule
 from netspec.training.device import available_devices, choose_device
 from netspec.training.labels import read_classes
 from netspec.training.rebuild import load_run
@@ -95,7 +97,7 @@ class SpecModel(NetModel):
         self, graph: Graph, weights: str | None = None, device: str = "auto", *, labels: Path | None = None, reading: Reading = STRICT
     ) -> None:
         self.path = Path(graph.source.name)
-        self.task = image_task(graph)
+        self.task = image_task(graph, any_size=True)
         tensors, metadata = _of_spec(graph, weights, reading)
         named = read_labels(labels) if labels is not None else read_classes(metadata)
         self.classes = named or tuple(map(str, range(self.task.classes)))
@@ -128,6 +130,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise failure(CannotRead(str(path), "it is not text in UTF-8")) from error
 
 
+_LARGEST: Final = 2**20
+"""Sizes beyond this are none that a rule speaks of."""
+
 _LONGEST_LABELS: Final = 4 * 2**20
 
 
@@ -146,12 +151,22 @@ class OnnxModel(Model):
         self.task = _task(path, metadata, self._session, self._ending)
         self._check_labels()
         self._input = self._session.get_inputs()[0].name
+        self._axes = dict(enumerate(self._session.get_inputs()[0].shape))
+        self._rules = _rules(path, metadata)
 
     def _raw(self, pixels: Tensor) -> Tensor:
+        self._check_sizes(pixels)
         (found,) = infer(self._session, {self._input: pixels.cpu().float().numpy()}, str(self.path))
         if found.shape != (len(pixels), self.task.outputs):
             raise failure(NotNetspecModel(str(self.path), "it does not give one number for each class"))
         return torch.from_numpy(found)
+
+    def _check_sizes(self, pixels: Tensor) -> None:
+        """Raise N830 where the size of the pixels is none that the model takes."""
+        sizes = {name: n for axis, n in enumerate(pixels.shape) if (name := self._axes[axis]) in self._rules}
+        wrong = tuple((s, str(self._rules[s]), self._rules[s].nearest(n)) for s, n in sizes.items() if n not in self._rules[s])
+        if wrong:
+            raise failure(RefusedSizes(tuple(sizes.items()), "", wrong))
 
     def logits(self, pixels: Tensor) -> Tensor:
         raw = self._raw(pixels)
@@ -207,7 +222,20 @@ def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Literal
     numbers = all(value.type == "tensor(float)" for value in (*inputs, *outputs))
     fits = numbers and len(inputs) == len(outputs) == 1 and len(shapes[0][0]) == 4 and len(shapes[1][0]) == 2
     fits = fits and not isinstance(shapes[0][0][0], int)
-    sizes = [*shapes[0][0][1:], *shapes[1][0][1:]] if fits else []
-    if not sizes or not all(isinstance(n, int) for n in sizes) or sizes[0] not in (1, 3):
+    channels, *space, outputs = [*shapes[0][0][1:], *shapes[1][0][1:]] if fits else [0, 0]
+    if channels not in (1, 3) or not isinstance(outputs, int):
         raise failure(NotNetspecModel(str(path), "it does not take one image and give one number for each class"))
-    return Task(metadata.get("netspec.name", path.stem), ImageFormat(*sizes[:3]), sizes[3], ending)
+    height, width = (n if isinstance(n, int) else None for n in space)
+    return Task(metadata.get("netspec.name", path.stem), ImageFormat(channels, height, width), outputs, ending)
+
+
+def _rules(path: Path, metadata: Mapping[str, str]) -> dict[str, Rule]:
+    """What the model says of its open sizes, by the names of the axes."""
+    try:
+        said = json.loads(metadata.get("netspec.sizes", "{}"))
+        rules = {str(s): Rule(r["period"], tuple(r["residues"]), r["settled"], tuple(r["early"])) for s, r in said.items()}
+        if all(type(n) is int and 0 <= n < _LARGEST for r in rules.values() for n in (r.period - 1, r.settled, *r.residues, *r.early)):
+            return rules
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise failure(NotNetspecModel(str(path), "what it says of its open sizes is no such thing"))

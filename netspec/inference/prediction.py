@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +14,11 @@ from torch import Tensor
 
 from netspec.data.decode import ImageFormat
 from netspec.data.folders import Skipped, images_below
-from netspec.data.loading import scan
-from netspec.diagnostics import failure
+from netspec.data.loading import own_sizes, scan
+from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.data import NoImages, NoSuchData
 from netspec.diagnostics.running import OutputNotFinite
+from netspec.diagnostics.sizes import RefusedSizes
 from netspec.diagnostics.text import escape
 from netspec.inference.model import Model, open_model
 from netspec.report.models import LabelProbability, Prediction
@@ -33,15 +36,16 @@ def predict(
     """The ``top`` most probable classes of every image, in the order given; a folder stands for the images in it and below, sorted.
 
     ``model`` is the folder of a run (its best weights, else its last), an ``.onnx`` file that netspec has exported, or an opened model,
-    as :class:`~netspec.inference.SpecModel` makes one of a spec and a file of weights. Images are decoded as in training. Where the net
+    as :class:`~netspec.inference.SpecModel` makes one of a spec and a file of weights. Images are decoded as in training; where the net
+    leaves height and width open, each image keeps its own. Where the net
     ends in logits, softmax (or, of one number, sigmoid) makes them probabilities.
 
-    Raises :class:`~netspec.diagnostics.NetspecError`: a path or image that cannot be read exits 3 (all such images in one error), a
+    Raises :class:`~netspec.diagnostics.NetspecError`: a path or image that cannot be read, or of a size that the net refuses, exits 3, a
     model that cannot be used 4, a device that is not there 5, an answer that is not finite 6 and names the image.
     """
     opened = model if isinstance(model, Model) else open_model(Path(model), device)
     paths = image_files([Path(files)] if isinstance(files, str | os.PathLike) else map(Path, files))
-    return [answer for part in _parts(paths, opened.task.format, batch) for answer in _answers(opened, part, top)]
+    return [a for part, wanted in _parts(paths, opened.task.format, batch) for a in _answers(opened, part, wanted, top)]
 
 
 def image_files(given: Iterable[Path]) -> list[Path]:
@@ -60,17 +64,26 @@ def image_files(given: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _parts(paths: Sequence[Path], wanted: ImageFormat, batch: int) -> Iterator[Sequence[Path]]:
-    """The files in batches that a reasonable amount of memory holds."""
-    size = max(1, min(batch, _LARGEST_BATCH_BYTES // (wanted.channels * wanted.height * wanted.width)))
+def _parts(paths: Sequence[Path], wanted: ImageFormat, batch: int) -> Iterator[tuple[Sequence[Path], ImageFormat]]:
+    """The files in batches that a reasonable amount of memory holds; those that keep their own size one by one."""
+    if wanted.is_open:
+        yield from (([path], own) for path, own in zip(paths, own_sizes(paths, wanted)))
+        return
+    size = max(1, min(batch, _LARGEST_BATCH_BYTES // prod(wanted.shape)))
     for start in range(0, len(paths), size):
-        yield paths[start : start + size]
+        yield paths[start : start + size], wanted
 
 
-def _answers(model: Model, paths: Sequence[Path], top: int) -> Iterator[Prediction]:
-    pixels, _ = scan(paths, model.task.format, keep=True)
+def _answers(model: Model, paths: Sequence[Path], wanted: ImageFormat, top: int) -> Iterator[Prediction]:
+    pixels, _ = scan(paths, wanted, keep=True)
     assert pixels is not None
-    probabilities = model.probabilities(torch.from_numpy(pixels))
+    try:
+        probabilities = model.probabilities(torch.from_numpy(pixels))
+    except NetspecError as error:
+        problem = error.diagnostics[0].problem
+        if not isinstance(problem, RefusedSizes):
+            raise
+        raise NetspecError([replace(error.diagnostics[0], problem=replace(problem, image=_text(paths[0])))]) from None
     for path, row in zip(paths, probabilities, strict=True):
         if not bool(torch.isfinite(row).all()):
             raise failure(OutputNotFinite(str(path)))

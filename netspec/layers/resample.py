@@ -1,23 +1,21 @@
 """Resampling: the same picture on a finer or coarser grid."""
 
 from fractions import Fraction
-from struct import pack, unpack
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.kinds import Boolean, Count, Factors, OneOf, Spatial
 from netspec.layer import Reject, layer
+from netspec.layers import _grids as grids
 from netspec.layers import _measured as measured
 from netspec.layers._spatial import extent, larger, rank_of, smaller
-from netspec.lowering import OnnxCall, OnnxExpression, OnnxInput, X, const, nn, op
+from netspec.lowering import OnnxInput, X, nn, op
 from netspec.shape import Shape, show
 
 Factor = Annotated[float | tuple[float, ...], Factors()]
 Mode = Annotated[str, OneOf(("nearest", "bilinear", "bicubic"))]
 Fit = Annotated[str, OneOf(("stretch", "shorter", "longer"))]
-
-_ONNX_MODES: Final = {"bilinear": "linear", "bicubic": "cubic"}
 
 
 @layer("Upsample", "UpSampling1D", "UpSampling2D", "UpSampling3D", "interpolate", "UpsamplingNearest2d", "UpsamplingBilinear2d")
@@ -41,7 +39,7 @@ def upsample(
     aligned = None if mode == "nearest" else corners
     if factor is None or size is not None:
         wanted = extent(_only_size(factor, size), x, "size")
-        onnx = _to(measured.whole(wanted), rank, mode, corners)
+        onnx = grids.to_size(measured.whole(wanted), rank, mode, corners)
         return Facts(output=(x[0], *wanted), torch=nn.Upsample(wanted, mode=name, align_corners=aligned), onnx=onnx)
     factors = _by_axis(factor, x)
     space = tuple(n * Fraction(f).numerator // Fraction(f).denominator for n, f in zip(x[1:], factors, strict=True))
@@ -49,7 +47,7 @@ def upsample(
         must = f"large enough that something is left of {show(x)}"
         raise Reject(problems.BadValue("upsample", "factor", must, "x".join(f"{f:g}" for f in factors)), at="factor")
     torch = nn.Upsample(None, factors, mode=name, align_corners=aligned)
-    return Facts(output=(x[0], *space), torch=torch, onnx=_by(factors, mode, corners))
+    return Facts(output=(x[0], *space), torch=torch, onnx=grids.by_factors(factors, mode, corners))
 
 
 @layer("Resize", "Resizing")
@@ -72,11 +70,11 @@ def resize(x: Shape, size: Spatial, mode: Mode = "bilinear", antialias: Boolean 
     wanted = extent(size, x, "size")
     space = wanted if fit == "stretch" else tuple(_fitted(x[1:], wanted, axis, fit) for axis in (0, 1))
     smooth = antialias and mode != "nearest"
-    target = measured.whole(wanted) if fit == "stretch" else _fitted_size(wanted, fit)
+    target = measured.whole(wanted) if fit == "stretch" else grids.fitted(wanted, fit)
     return Facts(
         output=(x[0], *space),
         torch=nn.Resize(wanted, mode, smooth, fit),
-        onnx=_smoothed(target, mode) if smooth else _to(target, 2, mode, False),
+        onnx=grids.smoothed(target, mode) if smooth else grids.to_size(target, 2, mode, False),
     )
 
 
@@ -96,7 +94,7 @@ def resize_to(x: Shape, other: Shape, mode: Mode = "bilinear", corners: Boolean 
     return Facts(
         output=(x[0], *other[1:]),
         torch=nn.ResizeTo(_torch_mode(mode, rank), None if mode == "nearest" else corners),
-        onnx=_to(measured.sizes(OnnxInput(1), 2), rank, mode, corners),
+        onnx=grids.to_size(measured.sizes(OnnxInput(1), 2), rank, mode, corners),
     )
 
 
@@ -180,91 +178,3 @@ def _fitted(space: Shape, wanted: Shape, axis: int, fit: str) -> int:
     """A side of a picture that keeps its proportion and covers ``wanted`` on every axis, or on none more than it."""
     across = space[axis] * wanted[1 - axis] // space[1 - axis]
     return larger(across, wanted[axis]) if fit == "shorter" else larger(smaller(wanted[axis], across), 1)
-
-
-def _fitted_size(wanted: Shape, fit: str) -> OnnxExpression:
-    """As :func:`_fitted`, for all sides, worked out while the net runs."""
-    space = measured.sizes(X, 2)
-    sides = op.Div(op.Mul(op.Unsqueeze(space, measured.whole((1,))), measured.whole(wanted)), space)
-    if fit == "shorter":
-        return op.ReduceMax(sides, measured.whole((1,)), keepdims=0)
-    return op.Max(op.ReduceMin(sides, measured.whole((1,)), keepdims=0), measured.whole(1))
-
-
-def _by(factors: tuple[float, ...], mode: str, corners: bool) -> OnnxExpression:
-    """Resampling by factors."""
-    scales = const((1.0, 1.0, *factors))
-    if mode != "nearest":
-        return op.Resize(X, None, scales, mode=_ONNX_MODES[mode], **_points(corners))
-    if all(f.is_integer() and _comes_back(f) for f in factors):
-        return op.Resize(X, None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-    value: OnnxExpression = X
-    for axis, f in enumerate(factors, 2):
-        n, d = Fraction(f).as_integer_ratio()
-        size = op.Div(op.Mul(measured.size(X, axis), measured.whole(n)), measured.whole(d))
-        value = _nearest(value, axis, size, const(1 / f))
-    return value
-
-
-def _comes_back(factor: float) -> bool:
-    """Whether ``factor (1 / factor)`` is 1 in float32: PyTorch finds the nearest point with such a product, and ONNX with a division."""
-    inverse = unpack("f", pack("f", 1 / factor))[0]
-    return bool(unpack("f", pack("f", factor * inverse))[0] == 1)
-
-
-def _to(sizes: OnnxExpression, rank: int, mode: str, corners: bool) -> OnnxExpression:
-    """Resampling to a size, which may be known only while the net runs."""
-    if mode != "nearest":
-        axes = tuple(range(2, 2 + rank))
-        return op.Resize(X, None, None, sizes, mode=_ONNX_MODES[mode], axes=axes, **_points(corners))
-    value: OnnxExpression = X
-    for i in range(rank):
-        size = op.Gather(sizes, measured.whole(i))
-        value = _nearest(value, i + 2, size, op.Div(measured.decimal(measured.size(X, i + 2)), measured.decimal(size)))
-    return value
-
-
-def _points(corners: bool) -> dict[str, str]:
-    return {"coordinate_transformation_mode": "align_corners" if corners else "half_pixel"}
-
-
-def _nearest(value: OnnxExpression, axis: int, size: OnnxExpression, step: OnnxExpression) -> OnnxCall:
-    """Point ``floor(i step)`` of an axis for every point i, in float32, as PyTorch computes it."""
-    places = measured.rounded_down(op.Mul(measured.decimal(measured.counted(size)), step))
-    last = op.Sub(measured.size(X, axis), measured.whole(1))
-    return op.Gather(value, op.Min(places, last), axis=axis)
-
-
-def _smoothed(sizes: OnnxExpression, mode: str) -> OnnxExpression:
-    """A product with a matrix for each axis: onnxruntime's own antialiasing gives other numbers than Pillow and PyTorch do."""
-    rows, columns = (_weights(axis, op.Gather(sizes, measured.whole(axis - 2)), mode) for axis in (2, 3))
-    return op.MatMul(op.MatMul(rows, X), op.Transpose(columns, perm=(1, 0)))
-
-
-def _weights(axis: int, size: OnnxExpression, mode: str) -> OnnxCall:
-    """How much each point of an axis counts for each new one: the mode's curve over their distance, its sum made 1. Of a coarser grid the
-    curve is as wide as its step."""
-    step = op.Div(measured.decimal(measured.size(X, axis)), measured.decimal(size))
-    centres = op.Mul(step, op.Add(measured.decimal(measured.counted(size)), const(0.5)))
-    places = measured.decimal(measured.counted(measured.size(X, axis)))
-    distances = op.Add(op.Sub(places, op.Unsqueeze(centres, measured.whole((1,)))), const(0.5))
-    curve = (_triangle if mode == "bilinear" else _cubic)(op.Abs(op.Mul(distances, op.Reciprocal(op.Max(step, const(1.0))))))
-    return op.Div(curve, op.ReduceSum(curve, measured.whole((1,)), keepdims=1))
-
-
-def _triangle(t: OnnxExpression) -> OnnxCall:
-    """``1 - t``, cut off at 0."""
-    return op.Relu(op.Sub(const(1.0), t))
-
-
-def _cubic(t: OnnxExpression) -> OnnxCall:
-    """Keys's cubic with a = -0.5: ``(1.5 t - 2.5) t^2 + 1`` to 1, ``((-0.5 t + 2.5) t - 4) t + 2`` to 2, then 0."""
-    near, far = (_polynomial(t, *c) for c in ((1.5, -2.5, 0.0, 1.0), (-0.5, 2.5, -4.0, 2.0)))
-    return op.Where(op.Less(t, const(1.0)), near, op.Where(op.Less(t, const(2.0)), far, const(0.0)))
-
-
-def _polynomial(t: OnnxExpression, first: float, *others: float) -> OnnxExpression:
-    value: OnnxExpression = const(first)
-    for coefficient in others:
-        value = op.Add(op.Mul(value, t), const(coefficient))
-    return value

@@ -97,8 +97,8 @@ def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapp
         trail = node.trail
         while trail is not None and trail.outer is not None:
             trail = trail.outer
-        related = (Related(known.trail.place, "the first use"),) if known.trail is not None else ()
-        collector.add(problem, trail.place if trail is not None else node.place, related)
+        uses = (Related(known.trail.place, "the first use"),) if known.trail is not None else ()
+        collector.add(problem, trail.place if trail is not None else node.place, uses)
         return
 
 

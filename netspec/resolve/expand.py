@@ -32,7 +32,6 @@ _INPUT = Signature(1, False, (Parameter("shape", TensorShape(), REQUIRED, True),
 _NO_STEPS: Final = {
     "return": "the last tensor is the result: leave return out, or write output(a, b) for several",
     "freeze": "write frozen { … }",
-    "resize": "leave it out: training and prediction bring every picture to the size of the input",
     "separableconv2d": "it is two steps: write depthwise_conv(3, padding=1, bias=false) -> conv(64, 1)",
     "print": "leave it out: `netspec summary` shows every tensor's size",
 }  # fmt: skip
@@ -72,8 +71,8 @@ class Expander(PartUser):
         if bound is None:
             return self.labelled(here, UNKNOWN_TENSOR)
         name = "input" if here.label is None else here.label
-        first = next((n for n in self.emitter.nodes if n.role == "input" and n.path == name), None)
-        if here.label is None and first is not None:
+        first = None if here.label else next((n for n in self.emitter.nodes if n.role == "input" and n.path == name), None)
+        if first is not None:
             self.emitter.report(frame, problems.DefinedTwice(name, "input"), op.span, {first.place.span: "first here"})
             return UNKNOWN_TENSOR
         if here.label is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from functools import lru_cache
 
 from netspec.diagnostics import Problem, problems
 from netspec.resolve.scope import Namespace, Scope
@@ -64,17 +65,30 @@ def meant_for_chain(file: Iterator[ast.Net | ast.Block], place: Place) -> tuple[
     for item in file:
         if not item.span.start <= place.span.start < item.span.end:
             continue
-        for chain in (node for node in _all(item.body) if isinstance(node, ast.Chain)):
+        for chain in (node for node in _around(item.body, place.span.start) if isinstance(node, ast.Chain)):
             *before, last = chain.steps
             if last.operation.span.start != place.span.start:
                 continue
-            used = {node.name for node in _all(item.body) if isinstance(node, ast.Name)}
             for step in reversed(before):
                 name = step.label.parts[0] if step.label is not None else None
-                if isinstance(name, str) and name in used and isinstance(step.operation, ast.UseOf):
+                if isinstance(name, str) and isinstance(step.operation, ast.UseOf) and name in _named(item.body):
                     reference = step.operation.reference.span
                     return name, place.source.text[reference.start : reference.end]
     return None
+
+
+@lru_cache(maxsize=1)
+def _named(body: ast.Body) -> frozenset[str]:
+    """Every name in a body, worked out once for all that is wrong in it."""
+    return frozenset(node.name for node in _all(body) if isinstance(node, ast.Name))
+
+
+def _around(node: ast.Node, position: int) -> Iterator[ast.Node]:
+    """A node and what in it stands around a position."""
+    yield node
+    for part in _parts(node):
+        if part.span.start <= position < part.span.end:
+            yield from _around(part, position)
 
 
 def _all(node: ast.Node) -> Iterator[ast.Node]:

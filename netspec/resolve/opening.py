@@ -6,11 +6,10 @@ layer, and what the text decides one of the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from itertools import chain, product
 from typing import Any, Final
 
 from netspec.conditions import Condition, listening
@@ -22,6 +21,7 @@ from netspec.kinds import Whole
 from netspec.layer import Layer, Reject
 from netspec.open_sizes import Demand, Objection, OpenSizes, Sizes
 from netspec.resolve.evaluate import NeedsTrace
+from netspec.resolve.searching import Ask, accepted_sizes, other_ways
 from netspec.shape import Shape, is_open, symbols_of
 from netspec.sizes import Dim, NeedsNumber, at, symbol
 from netspec.source import Place
@@ -29,9 +29,7 @@ from netspec.values import show
 
 FIRST: Final = (224, 256, 192, 160)
 """The sizes that are tried first: such as pictures have, often halved, and different, so that no two agree by chance."""
-_NEXT: Final = (256, 224, 512, 384, 640, 1024, 960, 720, 300, 299, 227, 105)
-_TRIES: Final = 12
-_FARTHEST: Final = 2048
+_TRIES: Final = 16
 _SIZE: Final = Whole(1)
 
 
@@ -56,8 +54,8 @@ class Trace:
         self.places: dict[str, Place] = {}
         self.used: set[str] = set()
         self.demands: list[Demand] = []
-        self.refused: Callable[[Sizes], Objection | None] | None = None
-        """The first use of a layer that was rejected for these sizes, and the code of what was wrong."""
+        self.refused: Ask | None = None
+        """The first use of a layer that was rejected for these sizes, to be asked of others, and the code of what was wrong."""
         self.code = ""
         self._asked: list[Condition] = []
 
@@ -85,7 +83,8 @@ class Trace:
         for name in self.symbols:
             self.places.setdefault(name, place)
         if self._asked:
-            self.demands.append(Demand(tuple(self._asked), _another_net(tuple(self._asked)), place, trail))
+            asked = tuple(dict.fromkeys(self._asked))
+            self.demands.append(Demand(asked, lambda sizes: _another("the text", asked), place, trail))
             self._asked.clear()
 
     def infer(self, layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any], place: Place, trail: Trail | None) -> Facts:
@@ -97,31 +96,21 @@ class Trace:
                 facts = _facts(layer, shapes, arguments)
             except Reject as rejection:
                 if conditions and self.refused is None:
-                    self.refused, self.code = _judge(layer, shapes, arguments, None), rejection.problem.code
+                    self.refused, self.code = _asking(layer, shapes, arguments), rejection.problem.code
                 raise _speakable(rejection, layer, at(shapes, self.tried), arguments) from None
         if conditions:
-            judge = _judge(layer, shapes, arguments, facts)
+            judge = _judge(layer, shapes, arguments, facts, conditions)
             self.demands.append(Demand(tuple(dict.fromkeys(conditions)), judge, place, trail, facts))
         return facts
 
     def better(self) -> dict[str, int] | None:
-        """Sizes that everything so far accepts, and the layer too that refused the ones tried."""
-        if self.refused is None:
-            return None
-        for sizes in self._others():
-            if self.refused(sizes) is None and all(d.objection(sizes) is None for d in self.demands):
-                return sizes
-        return None
+        """Sizes that everything so far accepts, and the layer too that refused these."""
+        tried = {s: self.tried[s] for s in self.symbols}
+        return None if self.refused is None else accepted_sizes(tried, self.refused, self.demands)
 
-    def _others(self) -> Iterator[dict[str, int]]:
-        """Other sizes in the order in which they are tried: a symbol alone, all alike, and some of each."""
-        names = list(self.symbols)
-        for name in names:
-            around = chain(_NEXT, range(self.tried[name] + 1, _FARTHEST), range(self.tried[name], 0, -1))
-            yield from ({**self.tried, name: n} for n in around)
-        yield from ({**self.tried, **dict.fromkeys(names, n)} for n in range(1, _FARTHEST // 2))
-        near = [sorted({*_NEXT, *range(self.tried[s], self.tried[s] + 33)}) for s in names[:2]]
-        yield from ({**self.tried, **dict(zip(names, sizes))} for sizes in product(*near))
+    def elsewhere(self) -> Iterator[dict[str, int]]:
+        """Sizes at which the text goes another way."""
+        yield from other_ways({s: self.tried[s] for s in self.symbols}, [d for d in self.demands if d.facts is None])
 
 
 def _facts(layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]) -> Facts:
@@ -136,8 +125,27 @@ def _facts(layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]
     return facts
 
 
+def _trying(shapes: tuple[Shape, ...], sizes: Sizes) -> tuple[Shape, ...]:
+    """The same formulas, for other sizes."""
+    return tuple(tuple(n.trying(sizes) if isinstance(n, Dim) else n for n in shape) for shape in shapes)
+
+
+def _asking(layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]) -> Ask:
+    """Whether the layer accepts other sizes, and what it decides by them."""
+
+    def ask(sizes: Sizes) -> tuple[bool, list[Condition]]:
+        with listening() as conditions:
+            try:
+                _facts(layer, _trying(shapes, sizes), arguments)
+            except Reject:
+                return False, conditions
+        return True, conditions
+
+    return ask
+
+
 def _judge(
-    layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any], facts: Facts | None
+    layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any], facts: Facts, conditions: Sequence[Condition]
 ) -> Callable[[Sizes], Objection | None]:
     """Whether the layer, asked again at other sizes, rejects them, or says something else than the formulas do.
 
@@ -145,15 +153,15 @@ def _judge(
     """
 
     def objection(sizes: Sizes) -> Objection | None:
-        tried = tuple(tuple(n.trying(sizes) if isinstance(n, Dim) else n for n in shape) for shape in shapes)
         with listening():
             try:
-                again = _facts(layer, tried, arguments)
+                again = _facts(layer, _trying(shapes, sizes), arguments)
             except Reject as rejection:
-                return _in_numbers(rejection, layer, at(tried, sizes), arguments)
-        if facts is None or _alike(facts, again, sizes):
+                plain = _in_numbers(rejection, layer, at(shapes, sizes), arguments)
+                return Objection(plain.problem.message(), tuple(plain.inputs.values()))
+        if _alike(facts, again, sizes):
             return None
-        return Objection(problems.AnotherNet("`" + layer.name + "` gets a size like those that were tried"))
+        return _another(f"`{layer.name}`", conditions)
 
     return objection
 
@@ -165,13 +173,13 @@ def _alike(one: Facts, other: Facts, sizes: Sizes) -> bool:
     )
 
 
-def _in_numbers(rejection: Reject, layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]) -> Objection:
+def _in_numbers(rejection: Reject, layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]) -> Reject:
     """What the rule says to the numbers themselves."""
     try:
         layer.infer(shapes, arguments)
     except Reject as plain:
         rejection = plain
-    return Objection(rejection.problem, tuple(rejection.inputs.values()))
+    return rejection
 
 
 def _speakable(rejection: Reject, layer: Layer, shapes: tuple[Shape, ...], arguments: Mapping[str, Any]) -> Reject:
@@ -184,9 +192,10 @@ def _speakable(rejection: Reject, layer: Layer, shapes: tuple[Shape, ...], argum
     return rejection
 
 
-def _another_net(conditions: tuple[Condition, ...]) -> Callable[[Sizes], Objection | None]:
-    text = " and ".join(dict.fromkeys(map(str, conditions)))
-    return lambda sizes: Objection(problems.AnotherNet(text))
+def _another(what: str, conditions: Sequence[Condition]) -> Objection:
+    """That the text, or a layer, makes something else of the sizes, since it asks for ``H >= 3 and W >= 3``."""
+    asked = listing(list(dict.fromkeys(map(str, conditions))), limit=4)
+    return Objection(f"{what} asks for {asked}, and otherwise makes another net", another=True)
 
 
 def fixed_sizes(given: Mapping[str, tuple[Any, Place | None]], collector: Collector) -> dict[str, int] | None:
@@ -204,26 +213,44 @@ def fixed_sizes(given: Mapping[str, tuple[Any, Place | None]], collector: Collec
 def trace(walk: Callable[[Collector, Trace], Graph | None], fixed: Sizes, collector: Collector) -> tuple[Graph | None, frozenset[str]]:
     """Walk until sizes are found that are accepted; gives the graph, and which symbols there are.
 
-    Where no such sizes are found, what is wrong with the last ones tried is reported.
+    Where no such sizes are found, what is wrong with the last ones is reported that took the way through the text that the first took.
     """
-    tried: Sizes = {}
-    for _ in range(_TRIES):
-        found, attempt = Collector(), Trace(tried, fixed)
+    waiting: list[tuple[Sizes, bool]] = [({}, True)]
+    known: list[Sizes] = []
+    told = Collector(), Trace({}, fixed)
+    while waiting and len(known) < _TRIES:
+        sizes, straight = waiting.pop(0)
+        found, attempt = Collector(), Trace(sizes, fixed)
         with attempt.active():
             graph = walk(found, attempt)
-        better = None if graph is not None else attempt.better()
-        if better is None:
-            break
-        tried = better
-    if graph is not None:
-        graph = _settled(graph, attempt)
-    collector.extend(_with_inputs(list(found.diagnostics), attempt))
-    return graph, frozenset(attempt.used)
+        told = (found, attempt) if straight or graph is not None else told
+        if graph is not None:
+            collector.extend(list(found.diagnostics))
+            graph = _settled(graph, attempt)
+            _report_few(graph, collector)
+            return graph, frozenset(attempt.used)
+        known.append(attempt.tried)
+        if (better := attempt.better()) is not None and better not in known:
+            waiting.insert(0, (better, straight))
+        waiting += [(sizes, False) for sizes in attempt.elsewhere() if sizes not in known]
+    collector.extend(_with_inputs(*told))
+    return None, frozenset(attempt.used)
 
 
-def _with_inputs(found: list[Diagnostic], attempt: Trace) -> list[Diagnostic]:
+def _report_few(graph: Graph, collector: Collector) -> None:
+    """Warn where what is left open can be only some few sizes: mostly two formulas that were meant to agree and do so by chance."""
+    rules = {} if graph.sizes is None else graph.sizes.rules
+    for finite in dict.fromkeys(rule for rule in rules.values() if rule.is_finite):
+        letters = tuple(s for s, rule in rules.items() if rule == finite)
+        refusal = graph.sizes.refused(letters[0]) if graph.sizes is not None else None
+        if refusal is not None:
+            problem = problems.FewSizes(letters, str(finite), refusal.sizes[letters[0]], str(refusal.objection))
+            collector.add(problem, refusal.place, (), refusal.trail)
+
+
+def _with_inputs(collector: Collector, attempt: Trace) -> list[Diagnostic]:
     """What was found, with the inputs whose sizes were tried in vain beside what refuses them."""
-    names = tuple(attempt.symbols)
+    found, names = list(collector.diagnostics), tuple(attempt.symbols)
     for i, diagnostic in enumerate(found):
         if attempt.refused is not None and diagnostic.code == attempt.code:
             places = dict.fromkeys(attempt.places[s] for s in names if s in attempt.places)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from netspec.diagnostics import Trail, problems
 from netspec.diagnostics.collector import Collector
@@ -21,7 +22,7 @@ from netspec.resolve.nets import Given, NetUser
 from netspec.resolve.replay import typed
 from netspec.resolve.scope import MISSING, Labelled, Namespace, Outside, Scope
 from netspec.resolve.walk import Here, Part
-from netspec.source import Place
+from netspec.source import Place, Span
 from netspec.syntax import ast
 from netspec.values import Tensor, show
 
@@ -174,10 +175,7 @@ class PartUser(NetUser):
         )
         overflow = None
         try:
-            values = {
-                name: apart.emitter.input(frame, name, None, value.shape, op.span) if isinstance(value, Tensor) and value.shape else value
-                for name, value in given.values.items()
-            }
+            values = {name: _standing_in(value, name, apart.emitter, frame, op.span) for name, value in given.values.items()}
             if apart.parameters(net.parameters, values, frame, None):
                 apart.body(net.body, frame, None)
         except Overflow as error:
@@ -343,6 +341,13 @@ def _outside(seen: Scope, part: str) -> Scope:
     for name, value in seen.variables.items():
         scope.variables[name] = Outside(part) if _holds_tensor(value) else value
     return scope
+
+
+def _standing_in(value: Any, name: str, emitter: Emitter, frame: Frame, span: Span) -> Any:
+    """A value of a parameter with tensors of its own net in the place of those that it holds."""
+    if isinstance(value, tuple) and _holds_tensor(value):
+        return tuple(_standing_in(item, name, emitter, frame, span) for item in value)
+    return emitter.input(frame, name, None, value.shape, span) if isinstance(value, Tensor) and value.shape else value
 
 
 def _holds_tensor(value: object) -> bool:

@@ -52,7 +52,9 @@ class User(Walker):
         if here.position == 0 and here.label is None and op.arguments is None and type(here.frame.scope.lookup(name)) is Labelled:
             what = "block" if isinstance(definition.item, ast.Block) else "net"
             why = f"is a label and a {what}, and a chain could begin with either"
-            self.report(here.frame, problems.NotAStep(name, why, f"give one of them another name, or write {name}() for the {what}"), op.span)
+            self.report(
+                here.frame, problems.NotAStep(name, why, f"give one of them another name, or write {name}() for the {what}"), op.span
+            )
         return self.definition(definition, op, here)
 
     def within(self, step: ast.Step, frame: Frame) -> bool:
@@ -64,9 +66,9 @@ class User(Walker):
         name = operation.reference.name if type(operation) is ast.UseOf and type(operation.reference) is ast.Name else None
         layer = layers().get(name or "")
         if ((layer is not None and layer.is_merge) or name == "residual") and step.label is None:
-            why = f"`{name}`, a merge without a label, is among its steps and has no position of its own"
+            why = f"`{name}`, a merge without a label, is among its steps and has no position"
             what = frame.trail.block if frame.trail is not None else frame.namespace.path
-            self.report(frame, problems.CannotSlice(what, why), step.span)
+            self.report(frame, problems.CannotSlice(what, why, f"give it a label there, as join: {name} …"), step.span)
             frame.namespace.window = None
             return True
         if step.label is None and (type(operation) is not ast.UseOf or self._is_tensor(operation, frame)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, usage, weights
+from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, usage, using, weights
 
 _OF_SPECS: tuple[Problem, ...] = (
     reading.SpecMissing("lenet.net", ("lenet5.net",)),
@@ -18,6 +18,8 @@ _OF_SPECS: tuple[Problem, ...] = (
     usage.SystemRefused("nowhere/pets.net", "No such file or directory"),
     usage.OutOfMemory(),
     calls.UnknownParameter("clases", "LeNet5", ("classes",), "classes"),
+    using.TooManyFiles(64, deep=False),
+    using.MayNotUse("./secret/trunk.net", "Permission denied"),
 )
 _OF_DATA: tuple[Problem, ...] = (
     data.NoSuchData("data/pets"),

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "errors"
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)(?: ([\w.]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,14 @@ class Page:
         return self.path.stem
 
     def blocks(self, section: str, language: str) -> list[str]:
-        return [text for name, text in _BLOCK.findall(self.sections.get(section, "")) if name == language]
+        return [text for found, file, text in _BLOCK.findall(self.sections.get(section, "")) if found == language and not file]
+
+    def files(self, section: str) -> dict[str, str]:
+        """The files beside the net of a section: blocks that begin with ```` ```net parts.net ````. What is right is right beside those
+        of what is wrong, where it has none of its own.
+        """
+        found = {file: text for _, file, text in _BLOCK.findall(self.sections.get(section, "")) if file}
+        return found or (self.files("Wrong") if section == "Right" else {})
 
     @property
     def wrong(self) -> str:

@@ -116,7 +116,7 @@ def test_a_block_that_merges_what_flows_in_with_itself() -> None:
         ("net A { image: input(3x0x8) }", "N401", "3x0x8"),
         ("net A { image: input }", "N404", "input"),
         ("net A { image: input(1x2x3x4x5x6) }", "N401", "1x2x3x4x5x6"),
-        ("net A { image: input(3xHxW) }", "N900", "3xHxW"),
+        ("net A { image: input(3xHxW)\nflatten -> linear(3) }", "N230", "linear(3)"),
         ("block b { b }\nnet A { image: input(3x8x8)\nb }", "N306", "b"),
         ("block b { c }\nblock c { b }\nnet A { image: input(3x8x8)\nb }", "N306", "b"),
         ("net A { image: input(3x8x8) }\nnet B = C()\nnet C = B()", "N306", "C"),

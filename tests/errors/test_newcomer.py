@@ -172,12 +172,8 @@ def test_one_of_two_inputs_is_not_used() -> None:
     assert said.problem.help() == "begin a chain with it, as a -> …, merge it with another, as concat(a), or take it out"
 
 
-def test_resizing_is_left_to_the_input() -> None:
-    said = only("net A {\nimage: input(3x8x8)\npreprocess { scale(1/255) -> resize(32) }\nflatten -> linear(2)\n}")
-    assert (said.code, said.problem.help()) == (
-        "N301",
-        "leave it out: training and prediction bring every picture to the size of the input",
-    )
+def test_resizing_may_be_part_of_preprocess() -> None:
+    assert codes("net A {\nimage: input(3x8x8)\npreprocess { scale(1/255) -> resize(32) }\nflatten -> linear(2)\n}") == []
 
 
 @pytest.mark.parametrize(
@@ -255,7 +251,7 @@ def test_a_separable_convolution_is_two_steps() -> None:
 @pytest.mark.parametrize(
     ("name", "near"),
     [
-        ("cnov", "conv"), ("rleu", "relu"), ("lineer", "linear"), ("pool", "maxpool"), ("drop", "dropout"),
+        ("cnov", "conv"), ("rleu", "relu"), ("lineer", "linear"), ("pool", "maxpool"), ("drop", "crop"),
         ("late", None), ("tarn", "tanh"), ("foo", None), ("run", None), ("convolve2d", None), ("sum3", None),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ import netspec.diagnostics
 from netspec.compiler import diagnose
 from netspec.diagnostics import Diagnostic, Exit, NetspecError, Problem
 from netspec.diagnostics.render import render
-from netspec.source import Source
+from netspec.syntax.read import read_source
 from tests.errors.examples import EXAMPLES
 from tests.errors.pages import Page, pages
 
@@ -59,9 +60,19 @@ def test_page_has_the_form_of_all(page: Page) -> None:
     assert len(page.blocks("Wrong" if page.is_of_text else "When", "text")) == 1
 
 
+def said_of(page: Page, section: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Diagnostic, ...]:
+    """What is said of the net of a section, with its files beside it."""
+    monkeypatch.chdir(folder)
+    for name, text in {"example.net": page.blocks(section, "net")[0], **page.files(section)}.items():
+        Path(name).write_text(text, "utf-8")
+    return diagnose(read_source("example.net"))
+
+
 @pytest.mark.parametrize("page", OF_TEXT, ids=by_code)
-def test_wrong_net_says_what_the_page_shows(page: Page, request: pytest.FixtureRequest) -> None:
-    found = diagnose(Source("example.net", page.wrong))
+def test_wrong_net_says_what_the_page_shows(
+    page: Page, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = said_of(page, "Wrong", tmp_path, monkeypatch)
     assert [d.code for d in found] == [page.code]
     if request.config.getoption("--golden"):
         page.rewrite_output(render(found))
@@ -72,9 +83,9 @@ def test_wrong_net_says_what_the_page_shows(page: Page, request: pytest.FixtureR
 
 
 @pytest.mark.parametrize("page", OF_TEXT, ids=by_code)
-def test_right_net_compiles(page: Page) -> None:
-    assert diagnose(Source("example.net", page.right)) == ()
-    assert page.right != page.wrong
+def test_right_net_compiles(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said_of(page, "Right", tmp_path, monkeypatch) == ()
+    assert (page.right, page.files("Right")) != (page.wrong, page.files("Wrong"))
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=by_code)

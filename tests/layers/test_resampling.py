@@ -81,6 +81,24 @@ def _prepared_as_torchvision_does(graph: Graph, size: tuple[int, int]) -> None:
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "upsample(size=613x1040, mode=bilinear)",
+        "upsample(size=613x1040, mode=bicubic, corners=true)",
+        "resize(301x1400, bicubic, antialias=false)",
+        "resize(301x1400)",
+        "upsample(size=301x1400)",
+    ],
+)
+def test_the_far_side_of_a_large_picture_is_the_same_in_onnx(step: str) -> None:
+    graph = compiled(f"net A {{ image: input(1xHxW)\n {step} }}")
+    x = torch.randn(1, 1, 457, 1201, generator=torch.Generator().manual_seed(0))
+    expected: Any = build(graph).eval()(x)
+    (found,) = session(graph, {}).run(None, {"image": x.numpy()})
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("height", range(1, 40))
 def test_sides_keep_their_proportion_as_in_torchvision(height: int) -> None:
     for width in range(1, 40):

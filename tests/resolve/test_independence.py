@@ -122,7 +122,9 @@ def test_nothing_follows_from_a_mistake(body: str) -> None:
         ("block relu(w) { conv(w, 3) }", "relu(8)"),
         ("block b(w = foo) { conv(w, 3) -> conv(2 * w, 3) }", "b -> b"),
         ("use b from \"b.net\"", "b.features(weights=\"b.pth\") -> b"),
-        ("shared block b { relu }", "b -> b"),
+        ("shared block b(w,,) { conv(w, 3) }", "b(8) -> b(8)"),
+        ("use b from \"netspec:nothing\"", "b.features(weights=\"b.pth\") -> frozen b.features[2:] -> b"),
+        ("use b from \"netspec:vgg\"", "b.features -> b[0] -> b"),
         ("net B = C()", "relu"),
     ],
 )  # fmt: skip

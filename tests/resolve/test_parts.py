@@ -307,6 +307,8 @@ net O(n = 2) {
         a: conv(k, 1) -> relu -> b: conv(m, 1) -> add(early) -> conv(x.channels, 1) }
     wide: { p: conv(4, 1) -> q: conv(4, 1) -> add(p) }
     row: { p: conv(4, 1) -> q: conv(4, 1) -> last: concat(p) -> conv(early.channels, 1) }
+    let both = [[early, 1], [stem, 2]]
+    listed: { conv(1, 1) -> concat(both[1][0]) }
     bare: { let m = x.channels
         conv(k, 1) -> conv(m, 1) }
     after: conv(n, 1) -> concat(stem)
@@ -324,6 +326,7 @@ net O(n = 2) {
         ("O.row[2]", "p", "O.row[2]"),
         ("O.row[3]", "early", "O.row[3]"),
         ("O.bare[1:]", "x", "O.bare[1:]"),
+        ("O.listed", "both", "O.listed"),
     ],
 )
 def test_a_part_that_needs_what_lies_outside(use: str, name: str, part: str) -> None:

@@ -1,4 +1,4 @@
-"""Weights on the command line: where each tensor goes, files written anew, prediction and export with them, training that starts from them."""
+"""Weights on the command line: where each tensor goes, files written anew, prediction and export with them, and training from them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,14 @@ def test_the_table_of_a_mapping(do: Command) -> None:
     assert lines[0] == ["in", "the", "file", "shape", "in", "the", "net", "shape", "done"]
     assert lines[2] == ["model_weights/c1/sequential/c1/kernel", "3x2x2x4", "0.weight", "4x2x3x2", "HWIO", "->", "OIHW"]
     assert "note: the file has channels last, as Keras': only so do the shapes fit" in out
+
+
+def test_the_table_of_the_documentation_is_this_one(do: Command) -> None:
+    page = (KERAS.parents[2] / "docs" / "weights.md").read_text("utf-8")
+    shown = page[page.index("```text\nin the file") :].split("```")[1].splitlines()[1:]
+    out = do("weights", KERAS / "nets.net", KERAS / "kinds.h5", "--map", "order", "--net", "Kinds")[1].splitlines()
+    assert len(shown) > 6
+    assert all(line in out for line in shown if line != "…")
 
 
 def test_the_table_for_programs(do: Command) -> None:

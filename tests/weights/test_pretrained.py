@@ -221,6 +221,26 @@ def test_what_a_spec_names_is_opened_without_following_links(tmp_path: Path) -> 
         assert words in refused(user(tmp_path, USER.replace('"w"', f'"{name}"')), "N801"), name
 
 
+def test_a_folder_that_is_exchanged_on_the_way_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder was opened; what stands under its name from then on is not looked at."""
+    state = whole()
+    for name in ("there", "elsewhere"):
+        (tmp_path / name).mkdir()
+        save(state if name == "there" else whole(1), tmp_path / name / "w", "torch")
+    real = os.open
+
+    def exchanging(path: object, *arguments: object, **options: object) -> int:
+        descriptor = real(path, *arguments, **options)  # type: ignore[call-overload]
+        if path == "there":
+            (tmp_path / "there").rename(tmp_path / "was-there")
+            (tmp_path / "there").symlink_to(tmp_path / "elsewhere")
+        return int(descriptor)
+
+    monkeypatch.setattr(os, "open", exchanging)
+    found = pretrained_weights(user(tmp_path, USER.replace('"w"', '"there/w"')))
+    assert torch.equal(found["base.0.weight"], state["features.0.weight"])
+
+
 def test_a_file_far_too_large_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "w").open("wb") as file:
         file.truncate(50 * 2**30)

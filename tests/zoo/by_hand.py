@@ -150,7 +150,7 @@ def unet() -> nn.Module:
     return _UNet(1, 2, padding=0)
 
 
-def unet_padded() -> nn.Module:
+def unet_any_size() -> nn.Module:
     """The same with a margin of one, for pictures of three colours."""
     return _Chain(mask=_UNet(3, 2, padding=1))
 

@@ -88,7 +88,7 @@ segmentation = partial(partial, weights=None, weights_backbone=None, aux_loss=Tr
 """A model of segmentation as it is published, with random weights."""
 of_maps = partial(Peer, size=(3, 520, 520), names=("out", "aux"), sizes={"H": 520, "W": 520}, smaller={"H": 65, "W": 97})
 """Its row: its two results, the size of the published figures, and one with which an image does not take half a minute."""
-unet_padded = partial(
+any_size = partial(
     Peer, size=(3, 256, 256), prepare=to_one, of="by hand", sizes={"H": 256, "W": 256}, smaller={"H": 48, "W": 80}, onnx=True
 )
 encoder = partial(Peer, size=(128, 512), prepare=as_it_is, order=False, of="torch.nn")
@@ -169,7 +169,7 @@ PEERS: Final = (
     Peer("ssd300", "SSD300", by_hand.ssd300, (3, 300, 300), by_hand.bytes_without_mean, BOXES, order=False, onnx=True),
     Peer("yolo_v3_tiny", "YOLOv3Tiny", by_hand.yolo_v3_tiny, (3, 416, 416), to_one, names=("grid13", "grid26"), onnx=True, of="by hand"),
     Peer("unet", "UNet", by_hand.unet, (1, 572, 572), to_one, of="by hand"),
-    unet_padded("unet", "UNetPadded", by_hand.unet_padded),
+    any_size("unet", "UNetAnySize", by_hand.unet_any_size),
     Peer("siamese", "Siamese", by_hand.siamese, (1, 105, 105), to_one, onnx=True, of="by hand"),
     Peer("age_gender", "AgeGender", by_hand.age_gender, (3, 200, 200), names=("age", "gender"), of="by hand"),
     Peer("photo_and_table", "PhotoAndTable", by_hand.photo_and_table, (3, 64, 64), by_hand.photo_to_one, onnx=True, of="by hand"),
