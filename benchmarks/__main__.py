@@ -19,7 +19,7 @@ def main() -> None:
     print(f"{machine}. CPU times; r = peer / ours.\n")
     found: list[Row] = []
     for rows in ROWS:
-        if wanted and (rows.__doc__ or "")[0] not in wanted:
+        if wanted and (rows.__doc__ or "").partition(":")[0] not in wanted:
             continue
         for row in rows():
             found.append(row)

@@ -242,6 +242,21 @@ def _write_weights(path: str) -> None:
     write_weights(path, models.resnet50().state_dict())
 
 
+def augmentation() -> Iterator[Row]:
+    """11: flip, rotate, zoom, shift and contrast of a batch, against torchvision a picture at a time."""
+    import torch
+
+    from benchmarks.augmentation import BATCH, PEERS, sides
+
+    torch.set_num_threads(1)
+    for size in (32, 224):
+        for against in PEERS:
+            ours, peer = sides(size, against)
+            found = compare(function(ours), function(peer), 7)
+            shown = f"r = {found.ratio}; ours {1000 * found.ours.median / BATCH:.3f} ms a picture"
+            yield _row("11", f"augmentation of {BATCH} pictures of 3x{size}x{size}, CPU", against, "r >= 2", shown, found)
+
+
 def _row(number: str, what: str, against: str, asked: str, shown: str, found: Comparison) -> Row:
     data = {name: vars(getattr(found, name)) for name in ("ours", "peer", "ratio", "control")}
     return Row(number, what, against, asked, f"{shown}; control {found.control}", data)
@@ -255,4 +270,5 @@ ROWS: tuple[Callable[[], Iterator[Row]], ...] = (
     spec_to_module,
     forward_backward,
     onnx_export,
+    augmentation,
 )

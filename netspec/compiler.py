@@ -21,7 +21,7 @@ from netspec.resolve.expectations import check_expectations
 from netspec.resolve.library import Library
 from netspec.resolve.network import Written, expand_net
 from netspec.resolve.scope import Namespace, Scope
-from netspec.resolve.settings import Override, as_setting, check_loss, check_names, check_section
+from netspec.resolve.settings import Override, as_setting, check_training, check_names, check_section
 from netspec.sections import SECTIONS
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
@@ -86,7 +86,7 @@ def compile_source(
         names = _chosen(declarations, net, every, collector)
         graphs = [_graph(declarations, n, written if i == 0 else {}, overrides, collector, limits) for i, n in enumerate(names)]
         if graphs and graphs[0] is not None:
-            check_loss(graphs[0], collector)
+            check_training(graphs[0], collector)
     collector.raise_errors()
     return tuple(replace(g, files=library.texts) if library.texts else g for g in graphs if g is not None)
 

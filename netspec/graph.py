@@ -133,12 +133,31 @@ class Pretrained:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A stage of training: what it sets again of the section `train`, and where each of that stands."""
+
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """A checked step of a region ``augment``: a name of :mod:`netspec.augmentations`, and every argument, defaults included."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    place: Place
+
+
+@dataclass(frozen=True)
 class Section:
-    """A checked section of the file: every setting with its value, and where each that was written stands."""
+    """A checked section of the file: every setting with its value, where each that was written stands, and the stages of `train`."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     present: bool = False
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,6 +178,8 @@ class Graph:
     labels: Mapping[str, int]
     auxiliary: tuple[Auxiliary, ...] = ()
     pretrained: tuple[Pretrained, ...] = ()
+    augment: Mapping[str, tuple[Augmentation, ...]] = field(default_factory=dict)
+    """What happens to the raw pictures of an input while training, by the input's name: nothing of it is in the net itself."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The texts of the files that the spec uses, by their paths from its folder, or ``netspec:name``."""
     train: Section = field(default_factory=Section)

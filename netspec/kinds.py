@@ -312,6 +312,43 @@ class TargetShape(Kind):
         return values
 
 
+@dataclass(frozen=True)
+class Interval(Kind):
+    """What a number is drawn from: a list of the lowest and the highest; or, with ``around``, how far from there it goes, as one number."""
+
+    low: float = -float("inf")
+    high: float = float("inf")
+    around: float | None = None
+    open_low: bool = False
+
+    def describe(self) -> str:
+        both = f"a list with the lowest and the highest, each {Real(self.low, self.high, self.open_low).describe()}"
+        if self.around is None:
+            return both
+        middle = f"{self.around:g} - a to {self.around:g} + a" if self.around else "-a to a"
+        reach = min(self.high - self.around, self.around - self.low)
+        most = "" if reach == float("inf") else f" {'below' if self.open_low else 'up to'} {reach:g}"
+        return f"a number a{most}, for {middle}, or {both}"
+
+    def accept(self, value: Any) -> tuple[float, float]:
+        if not isinstance(value, tuple):
+            if self.around is None:
+                raise ValueError
+            reach = Real(0).accept(value)
+            value = (self.around - reach, self.around + reach)
+        if isinstance(value, Size) or len(value) != 2:
+            raise ValueError
+        lowest, highest = (Real(self.low, self.high, self.open_low).accept(v) for v in value)
+        if lowest > highest:
+            raise ValueError
+        return lowest, highest
+
+    def instead(self, value: Any) -> str | None:
+        if isinstance(value, tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value) and value[0] > value[1]:
+            return f"the lower one comes first: [{value[1]:g}, {value[0]:g}]"
+        return super().instead(value)
+
+
 class Anything(Kind):
     def describe(self) -> str:
         return "a value"

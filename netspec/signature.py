@@ -34,9 +34,14 @@ class OneOfChoices(Kind):
     def accept(self, value: Any) -> Choice:
         if isinstance(value, Choice) and value.name in self.table:
             return value
-        if isinstance(value, Word) and value in self.table:
-            return Choice(str(value), {p.name: p.default for p in signature_of(self.table[value]).parameters})
+        if isinstance(value, Word) and value in self.table and not signature_of(self.table[value]).required:
+            return Choice(str(value), dict(signature_of(self.table[value]).defaults))
         raise ValueError
+
+    def instead(self, value: Any) -> str | None:
+        if isinstance(value, Word) and value in self.table:
+            return f"write {value}({signature_of(self.table[value])})"
+        return super().instead(value)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ COMMANDS: Final = (
     "summary",
     "render",
     "new",
+    "preview",
     "train",
     "eval",
     "predict",

@@ -15,10 +15,13 @@ class Page(StrEnum):
 
     LAYERS = "layers"
     LANGUAGE = "language"
+    AUGMENTATIONS = "augmentations"
 
 
 def command(
-    page: Annotated[Page, typer.Argument(metavar="PAGE", help="layers, or language for sections, functions, limits, grammar.")],
+    page: Annotated[
+        Page, typer.Argument(metavar="PAGE", help="layers; augmentations; or language for sections, functions, limits, grammar.")
+    ],
 ) -> None:
     """A page of the reference as Markdown, written from the declarations."""
     from netspec.report.reference import PAGES

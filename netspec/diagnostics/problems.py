@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netspec.diagnostics.augmenting import *  # noqa: F403
     from netspec.diagnostics.calls import *  # noqa: F403
     from netspec.diagnostics.evaluation import *  # noqa: F403
     from netspec.diagnostics.names import *  # noqa: F403
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from netspec.diagnostics.sequences import *  # noqa: F403
     from netspec.diagnostics.shapes import *  # noqa: F403
     from netspec.diagnostics.sizes import *  # noqa: F403
+    from netspec.diagnostics.stages import *  # noqa: F403
     from netspec.diagnostics.usage import *  # noqa: F403
     from netspec.diagnostics.using import *  # noqa: F403
 
-CATALOGUE = ("reading", "usage", "shapes", "sequences", "sizes", "names", "using", "calls", "evaluation")
+CATALOGUE = ("reading", "usage", "shapes", "sequences", "sizes", "names", "using", "calls", "evaluation", "stages", "augmenting")
 
 
 def __getattr__(name: str) -> Any:

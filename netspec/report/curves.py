@@ -39,12 +39,24 @@ def draw_curves(name: str, rows: Sequence[EpochRow], best: BestEpoch | None, tes
         losses.plot(best.epoch, best.val_loss, "o", color=_VAL, markersize=9, fillstyle="none")
     losses.set_ylim(bottom=0)
     for axes in (losses, accuracies):
+        _stages(axes, rows)
         axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
     picture = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font has not is drawn with boxes
         figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
+
+
+def _stages(axes: Axes, rows: Sequence[EpochRow]) -> None:
+    """The name of each stage, at the line where it begins."""
+    begins = [row for before, row in zip((None, *rows), rows) if row.stage and (before is None or before.stage != row.stage)]
+    for row in begins:
+        if row is not rows[0]:
+            axes.axvline(row.epoch - 0.5, color=_GRID, linewidth=1.3)
+        axes.text(row.epoch - 0.45, 0.98, row.stage, transform=axes.get_xaxis_transform(), color=_INK, fontsize=8, va="top")
+    if begins:
+        axes.set_xlim(rows[0].epoch - 0.5, rows[-1].epoch + 0.5)
 
 
 def _panel(axes: Axes, title: str, epochs: list[int], train: list[float], val: Sequence[float | None], test: float | None) -> None:

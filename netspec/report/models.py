@@ -18,6 +18,8 @@ class EpochRow(_Model):
     """One line of ``history.csv``. Figures of validation are missing where the data has no such split."""
 
     epoch: int
+    stage: str = ""
+    """The stage that the epoch belongs to, nothing where there are none."""
     train_loss: float
     train_accuracy: float
     val_loss: float | None = None
@@ -36,7 +38,8 @@ class Figures(_Model):
 
 
 class BestEpoch(_Model):
-    """The epoch with the highest accuracy on the validation split; of equals, the one with the lowest loss, and of these the first."""
+    """The epoch with the highest accuracy on the validation split, of equals the one with the lowest loss, and of these the first; where
+    `keep` says so, it goes by the loss, and of equals by the accuracy."""
 
     epoch: int
     val_accuracy: float
@@ -50,15 +53,56 @@ class NamedSettings(_Model):
     settings: dict[str, Any]
 
 
-class TrainSettings(_Model):
-    """The section `train`, complete with defaults."""
+class StageSettings(_Model):
+    """What holds for a stage of training, complete with defaults. ``freeze`` and ``unfreeze`` are as written, to be applied in turn."""
 
+    name: str = ""
     loss: NamedSettings
     optimizer: NamedSettings
     schedule: NamedSettings
     batch: int
+    accumulate: int = 1
     epochs: int
+    clip: float | None = None
+    decay: Literal["all", "weights"] = "all"
+    freeze: tuple[str, ...] = ()
+    unfreeze: tuple[str, ...] = ()
+    stop: NamedSettings | None = None
+
+
+class TrainSettings(StageSettings):
+    """The section `train`, complete with defaults, and its stages, each with what it has from there."""
+
+    keep: NamedSettings = NamedSettings(name="best", settings={"monitor": "val.accuracy"})
+    ema: float | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     seed: int
+    stages: tuple[StageSettings, ...] = ()
+
+    @property
+    def in_turn(self) -> tuple[StageSettings, ...]:
+        """The stages that are run: where none is written, what `train` says is the only one, without a name."""
+        return self.stages or (self,)
+
+
+class FrozenRegion(_Model):
+    """Tensors of a part of the net that did not change in a stage: how many, of how many, and one SHA-256 over their names and contents."""
+
+    region: str
+    tensors: int
+    of: int
+    sha256: str
+
+
+class StageRecord(_Model):
+    """A stage that is over: whether it ended before its last epoch, how many parameters learned, and what was frozen, before and after."""
+
+    name: str
+    first_epoch: int
+    last_epoch: int
+    stopped: bool
+    learning: int
+    frozen: tuple[FrozenRegion, ...]
 
 
 class DataRecord(_Model):
@@ -81,6 +125,7 @@ class Versions(_Model):
     platform: str
     device: str
     threads: int
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
 class RunRecord(_Model):
@@ -103,6 +148,8 @@ class RunRecord(_Model):
     epochs_done: int = 0
     last: EpochRow | None = None
     best: BestEpoch | None = None
+    stages: tuple[StageRecord, ...] = ()
+    """The stages that are over; a training without stages is one, without a name."""
     test: Figures | None = None
     test_weights: Literal["best", "last"] | None = None
     """Which weights the figures of ``test`` belong to."""

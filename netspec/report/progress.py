@@ -104,9 +104,10 @@ class Reporter:
 
 
 def epoch_line(row: EpochRow, epochs: int, best: bool) -> str:
-    """``epoch 3/5  loss 0.0312  accuracy 99.04%  val loss 0.0401  val accuracy 98.80%  (best)  4,120 images/s  15 s``."""
+    """``epoch 3/5  head  loss 0.0312  accuracy 99.04%  val loss 0.0401  val accuracy 98.80%  (best)  4,120 images/s  15 s``."""
     width = len(str(epochs))
-    parts = [f"epoch {row.epoch:>{width}}/{epochs}", f"loss {row.train_loss:.4f}", f"accuracy {row.train_accuracy:.2%}"]
+    stage = [row.stage] if row.stage else []
+    parts = [f"epoch {row.epoch:>{width}}/{epochs}", *stage, f"loss {row.train_loss:.4f}", f"accuracy {row.train_accuracy:.2%}"]
     if row.val_loss is not None and row.val_accuracy is not None:
         parts += [f"val loss {row.val_loss:.4f}", f"val accuracy {row.val_accuracy:.2%}" + " (best)" * best]
     return "  ".join([*parts, f"{row.images_per_second:,.0f} images/s", duration(row.seconds)])

@@ -8,12 +8,13 @@ from itertools import islice, product
 from typing import Any, Final
 
 from netspec import limits, resources
+from netspec.augmentations import FILLS, Declared, augmentations
 from netspec.diagnostics.text import plural
 from netspec.graph import Facts
 from netspec.kinds import Extent, Real
 from netspec.layer import Layer, Reject, layers
 from netspec.resolve.evaluate import functions
-from netspec.sections import LOSSES, OPTIMIZERS, SCHEDULES, SECTIONS
+from netspec.sections import KEEPS, LOSSES, OPTIMIZERS, SCHEDULES, SECTIONS, STOPS
 from netspec.shape import Shape
 from netspec.shape import show as show_shape
 from netspec.signature import Parameter, Signature, signature_of
@@ -46,6 +47,20 @@ flows in; one with several inputs takes the others in parentheses. MACs are the 
 """
 
 
+AUGMENTATIONS: Final = """# The augmentations
+
+Written by `netspec reference augmentations` from the declarations. [augmentation.md](augmentation.md) explains the region they stand in.
+Pixels are counted from 0 to 255. `p` is how often a step is applied.
+"""
+
+_FAMILIES: Final[Mapping[str, str]] = {
+    "geometry": "Where things are: joined into one resampling.",
+    "colour": "What colours things have: joined into one matrix.",
+    "picture": "Steps that stand alone.",
+    "batch": "Pictures mixed with others of their batch: the last steps of a region.",
+}
+
+
 def layers_page() -> str:
     """The catalogue of layers, family by family, as Markdown."""
     parts = [LAYERS]
@@ -57,11 +72,14 @@ def layers_page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
+_TABLES: Final = (("Optimizers", OPTIMIZERS), ("Losses", LOSSES), ("Schedules", SCHEDULES), ("Stopping", STOPS), ("Keeping", KEEPS))
+
+
 def language_page() -> str:
     """Sections, expressions, limits and the grammar, as Markdown."""
     parts = [LANGUAGE, "## Sections"]
     parts += [_declared(name, declaration, "###") for name, declaration in SECTIONS.items()]
-    for title, table in (("Optimizers", OPTIMIZERS), ("Losses", LOSSES), ("Schedules", SCHEDULES)):
+    for title, table in _TABLES:
         parts.append(f"## {title}")
         parts += [_declared(name, declaration, "###") for name, declaration in table.items()]
     parts += ["## Functions of expressions", "\n".join(f"- `{name}`: {takes}" for name, takes in functions().items())]
@@ -71,7 +89,26 @@ def language_page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"layers": layers_page, "language": language_page}
+def augmentations_page() -> str:
+    """The catalogue of augmentations, family by family, as Markdown."""
+    parts = [AUGMENTATIONS]
+    for family, sentence in _FAMILIES.items():
+        parts += [f"## {family}", sentence, *(_augmentation(known) for known in augmentations().values() if known.family == family)]
+    parts += ["## Fills", "What shows where a picture has no points.", *(_declared(name, f, "###") for name, f in FILLS.items())]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _augmentation(known: Declared) -> str:
+    names = f"Elsewhere: {', '.join(known.elsewhere)}." if known.elsewhere else ""
+    written = f"{known.name}({known.signature})" if known.signature.parameters else known.name
+    return "\n\n".join(filter(None, [f"### {known.name}", f"`{written}`", *_described(known.doc, known.signature), names]))
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "layers": layers_page,
+    "language": language_page,
+    "augmentations": augmentations_page,
+}
 
 
 def example(known: Layer) -> tuple[tuple[Shape, ...], dict[str, Any], Facts] | None:

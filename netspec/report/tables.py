@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from netspec.diagnostics.text import escape, listing, plural
-from netspec.report.models import Evaluation, NamedSettings, Prediction, RunRecord, TrainSettings
+from netspec.report.models import Evaluation, NamedSettings, Prediction, RunRecord, StageSettings, TrainSettings
 from netspec.report.progress import Reporter
-from netspec.values import Choice, show
+from netspec.values import Choice, Word, show
 
 _MANY = 20
 """Up to so many classes, the confusion is shown whole."""
@@ -29,22 +29,52 @@ def show_header(reporter: Reporter, folder: Path, record: RunRecord) -> None:
         "net": f"{record.net}, {plural(record.parameters, 'parameter')}" + (f", {frozen:,} of them frozen" if frozen else ""),
         "data": f"{data.path}: {counts} ({origin})",
         "classes": f"{len(record.classes)}: {listing([escape(c) for c in record.classes], limit=10)}",
-        "training": ", ".join([_length(train), *(_named(n) for n in (train.loss, train.optimizer, train.schedule)), f"seed {train.seed}"]),
-        "device": record.versions.device,
+        "training": ", ".join([*(() if train.stages else _stage(train)), *_whole_run(train)]),
+        **{f"{i}. {stage.name}": ", ".join([*_stage(stage), *_changes(stage)]) for i, stage in enumerate(train.stages, 1)},
+        "device": f"{record.versions.device}, {record.versions.precision}",
         "run": escape(str(folder)),
     }
+    width = max(map(len, shown))
     for name, text in shown.items():
-        reporter.line(f"{name:<9} {text}")
+        reporter.line(f"{name:<{max(width, 9)}} {text}")
     if "val" not in data.counts:
         reporter.line("no validation split: every training image is trained on, and the last epoch counts", "dim")
 
 
-def _length(train: TrainSettings) -> str:
-    return f"{train.epochs} epoch{'s' * (train.epochs != 1)} in batches of {train.batch}"
+def _stage(stage: StageSettings) -> Iterator[str]:
+    """How long a stage is, and what it goes by; of what is seldom set, only what is."""
+    batches = f"{stage.accumulate} x {stage.batch}" if stage.accumulate > 1 else str(stage.batch)
+    yield f"{stage.epochs} epoch{'s' * (stage.epochs != 1)} in batches of {batches}"
+    yield from (_named(n) for n in (stage.loss, stage.optimizer, stage.schedule))
+    if stage.decay != "all":
+        yield f"decay of {stage.decay} alone"
+    if stage.clip is not None:
+        yield f"gradients up to {stage.clip:g}"
+    if stage.stop is not None:
+        yield _named(stage.stop)
+
+
+def _changes(stage: StageSettings) -> Iterator[str]:
+    """What a stage freezes and unfreezes."""
+    for verb, paths in (("freezes", stage.freeze), ("unfreezes", stage.unfreeze)):
+        if paths:
+            yield f"{verb} {listing([escape(p) for p in paths], limit=5)}"
+
+
+def _whole_run(train: TrainSettings) -> Iterator[str]:
+    """What holds for all stages."""
+    if train.stages:
+        yield f"{plural(len(train.stages), 'stage')}, one after the other"
+    yield from _changes(train)
+    if train.ema is not None:
+        yield f"running mean of the weights {train.ema:g}"
+    if train.keep.name != "best" or train.keep.settings["monitor"] != "val.accuracy":
+        yield f"keep {_named(train.keep)}"
+    yield f"seed {train.seed}"
 
 
 def _named(chosen: NamedSettings) -> str:
-    settings = {name: tuple(part) if isinstance(part, list) else part for name, part in chosen.settings.items()}
+    settings = {n: tuple(v) if isinstance(v, list) else Word(v) if isinstance(v, str) else v for n, v in chosen.settings.items()}
     return show(Choice(chosen.name, settings))
 
 

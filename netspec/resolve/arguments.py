@@ -12,11 +12,12 @@ from netspec.diagnostics.text import closest
 from netspec.kinds import Flag, Kind, TensorShape
 from netspec.layer import layers
 from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.setting_kinds import PartNames
 from netspec.shape import is_open, symbols_of
 from netspec.signature import OneOfChoices, Parameter, Signature, signature_of
 from netspec.source import Span
 from netspec.syntax import ast
-from netspec.values import Choice, Tensor, show
+from netspec.values import Choice, Tensor, Word, show
 
 
 class Report(Protocol):
@@ -94,6 +95,8 @@ class Binder:
             value = expression.value
         elif isinstance(kind, OneOfChoices) and isinstance(expression, ast.Call):
             return self._choice(kind, expression)
+        elif isinstance(expression, ast.Attribute) and (word := _dotted(expression)) in kind.words:
+            value = Word(word)
         else:
             self.evaluator.words = self.passed_on.union(kind.words) if self.passed_on else kind.words
             try:
@@ -120,9 +123,9 @@ class Binder:
 
     def _or_word(self, problem: Problem, name: str, kind: Kind, expression: ast.Expression) -> Problem:
         """A lone word that is unknown where words are due is a wrong word rather than a missing variable."""
-        if isinstance(problem, problems.UnknownName) and isinstance(expression, ast.Name) and kind.words:
-            near, hint = closest(expression.name, kind.words), kind.instead(expression.name)
-            return problems.BadValue(self.owner, name, kind.describe(), expression.name, near, hint)
+        written = _dotted(expression)
+        if isinstance(problem, problems.UnknownName) and written and (kind.words or isinstance(kind, PartNames)):
+            return problems.BadValue(self.owner, name, kind.describe(), written, closest(written, kind.words), kind.instead(written))
         return problem
 
     def _choice(self, kind: OneOfChoices, call: ast.Call) -> Any:
@@ -162,6 +165,14 @@ class Binder:
     def _wrong(self, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
         self.fine = False
         self.report(problem, span, related or {})
+
+
+def _dotted(expression: ast.Expression) -> str:
+    """A word, or words with dots between them, as they are written; nothing for any other expression."""
+    if isinstance(expression, ast.Attribute):
+        before = _dotted(expression.value)
+        return before and f"{before}.{expression.name}"
+    return expression.name if isinstance(expression, ast.Name) else ""
 
 
 def _as_input(items: Sequence[ast.Argument]) -> str:

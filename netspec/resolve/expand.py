@@ -13,6 +13,7 @@ from netspec.kinds import Real, TensorShape
 from netspec.layer import elsewhere, layers
 from netspec.layers.planned import planned
 from netspec.resolve.arguments import Binder
+from netspec.resolve.augmenting import Augmenting, among_layers
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Feed, Frame
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.parts import PartUser
@@ -45,6 +46,7 @@ class Expander(PartUser):
         super().__init__(emitter)
         self.outputs: list[Output] = []
         self.auxiliary: list[Auxiliary] = []
+        self.augmenting = Augmenting(self)
         self._places: dict[str, Span] = {}
         self._special: dict[str, Step] = {
             "input": self._input,
@@ -52,8 +54,11 @@ class Expander(PartUser):
             "auxiliary": self._auxiliary,
             "residual": self._residual,
             "preprocess": self._preprocess,
-            "augment": self._augment,
+            "augment": self.augmenting.region,
         }
+
+    def use(self, op: ast.UseOf, here: Here) -> Tensor | None:
+        return self.augmenting.step(op, here) if self.augmenting.inside else super().use(op, here)
 
     def special(self, name: str) -> Step | None:
         return self._special.get(name)
@@ -168,11 +173,6 @@ class Expander(PartUser):
         inner.region = self.emitter.region("region", namespace.path, "preprocess", inner)
         return self.labelled(here, self.body(op.body, inner, here.flow) or UNKNOWN_TENSOR, namespace)
 
-    def _augment(self, op: ast.UseOf, here: Here) -> Tensor | None:
-        """``augment { flip(horizontal) }``"""
-        self.report(here.frame, problems.NotBuiltYet("augmentation is", "take the region out to train without it"), op.reference.span)
-        return here.flow
-
     def reference(self, op: ast.UseOf, here: Here) -> Tensor | None:
         if not self.of_net(op.reference, here.frame):
             return self._tensor(op, here)
@@ -212,7 +212,8 @@ class Expander(PartUser):
             self.holes = True
             return
         span = op.reference.span
-        if isinstance(op.reference, ast.Attribute) and (op.reference.name.casefold() in elsewhere() or planned(op.reference.name)):
+        dotted = op.reference.name if isinstance(op.reference, ast.Attribute) else ""
+        if dotted and (dotted.casefold() in elsewhere() or planned(dotted) or among_layers(dotted)):
             name = frame.source.text[span.start : span.end]
         last = name.rpartition(".")[2]
         ours = elsewhere().get(last.casefold())
@@ -225,6 +226,8 @@ class Expander(PartUser):
             self.report(frame, problems.ForeignLayer(name, ours, str(layers()[ours].signature)), span)
         elif (later := planned(last)) is not None:
             self.report(frame, problems.NotBuiltYet(f"the layer `{later}` is", "`netspec layers` lists those that are"), span)
+        elif (misplaced := among_layers(name)) is not None:
+            self.report(frame, misplaced, span)
         elif name in _SECTIONS:
             self.report(frame, problems.OutOfPlace(name, outside=False), op.span)
         else:

@@ -108,6 +108,7 @@ def _written_out(
         found.labels,
         found.auxiliary,
         tuple(expander.pretrained),
+        expander.augmenting.found,
     )
 
 

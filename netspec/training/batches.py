@@ -18,3 +18,10 @@ def batch_bounds(count: int, batch: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and batch > 1 and count - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], count], strict=True))
+
+
+def group_of(bounds: list[tuple[int, int]], index: int, accumulate: int) -> tuple[int, int, int]:
+    """The first batch of the step that batch ``index`` belongs to, the one behind its last, and how many images they have together."""
+    first = index - index % accumulate
+    behind = min(first + accumulate, len(bounds))
+    return first, behind, bounds[behind - 1][1] - bounds[first][0]

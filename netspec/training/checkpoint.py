@@ -1,96 +1,142 @@
 """The state of a training in one file: weights, optimiser, random numbers and how far it has come.
 
 ``state.safetensors`` alone decides where a resumed run goes on, and it is replaced whole; every other file of a run can be made
-again from it. It holds tensors and JSON, nothing that could run code.
+again from it. It holds tensors and JSON, nothing that could run code. Parts of the optimiser go by the keys of their parameters.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from netspec.backends.torch.weights import read_file, write_weights
 from netspec.diagnostics import failure
 from netspec.diagnostics.running import BrokenRun
-from netspec.report.models import BestEpoch, EpochRow
+from netspec.report.models import BestEpoch, EpochRow, StageRecord
 from netspec.training.folder import RunFolder
+from netspec.training.learner import Learner
+from netspec.training.watching import Watch
 
-_KEY = "netspec.state"
+_KEY: Final = "netspec.state"
+_FORMAT: Final = 2
+_COUNTS: Final = ("step", "mu_product")
+"""What an optimiser keeps for each parameter that is one number, and stays on the CPU."""
 
 
 @dataclass
 class Position:
-    """How far a training has come: whole epochs, steps of the epoch under way, and what these steps have summed up."""
+    """How far a training has come: stages, whole epochs, batches of the epoch under way, and what these have summed up.
+
+    A position always stands where a step of the optimiser is over.
+    """
 
     epoch: int = 0
+    stage: int = 0
+    stage_epoch: int = 0
+    """How many epochs of the stage are over."""
     step: int = 0
+    updates: int = 0
+    """How many steps the optimisers of the run have made."""
     loss_sum: float = 0.0
     correct: int = 0
     seconds: float = 0.0
+    plateau: Watch = field(default_factory=Watch)
+    patience: Watch = field(default_factory=Watch)
+    frozen: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 of every tensor that is frozen in the stage, as it began."""
     rows: list[EpochRow] = field(default_factory=list)
     best: BestEpoch | None = None
+    stages: list[StageRecord] = field(default_factory=list)
 
     def to_json(self) -> str:
-        plain = dict(vars(self))
+        plain = dict(vars(self), format=_FORMAT, plateau=asdict(self.plateau), patience=asdict(self.patience))
         plain["rows"] = [row.model_dump() for row in self.rows]
+        plain["stages"] = [stage.model_dump() for stage in self.stages]
         plain["best"] = None if self.best is None else self.best.model_dump()
         return json.dumps(plain)
 
     @classmethod
     def from_json(cls, text: str) -> Position:
         plain = json.loads(text)
+        if plain.pop("format", 1) != _FORMAT:
+            raise ValueError("it was written by another version of netspec; run.json says which, and that one can go on with it")
+        plain["plateau"], plain["patience"] = Watch(**plain["plateau"]), Watch(**plain["patience"])
         plain["rows"] = [EpochRow.model_validate(row) for row in plain["rows"]]
+        plain["stages"] = [StageRecord.model_validate(stage) for stage in plain["stages"]]
         plain["best"] = None if plain["best"] is None else BestEpoch.model_validate(plain["best"])
         return cls(**plain)
 
 
-def save_state(folder: RunFolder, net: nn.Module, optimizer: Optimizer, device: torch.device, position: Position) -> None:
+@dataclass(frozen=True)
+class State:
+    """A state that was read, to be put back with :func:`restore_state`."""
+
+    folder: RunFolder
+    position: Position
+    tensors: Mapping[str, Tensor]
+
+
+def save_state(folder: RunFolder, learner: Learner, position: Position) -> None:
     """Replace ``state.safetensors``; raises N810 where that fails, and the old state still stands."""
-    tensors = {f"model.{key}": tensor for key, tensor in net.state_dict().items()}
-    for index, entries in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in entries.items() if isinstance(value, Tensor)}
+    tensors = {f"model.{key}": tensor for key, tensor in learner.net.state_dict().items()}
+    for key, parameter in zip(learner.names, learner.parameters(), strict=True):
+        entries = learner.optimizer.state.get(parameter, {})
+        tensors |= {f"optimizer.{key}.{name}": value for name, value in entries.items() if isinstance(value, Tensor)}
+    if learner.averaged is not None:
+        tensors |= {f"mean.{key}": mean for key, mean in learner.averaged.means.items()}
     tensors["random.cpu"] = torch.get_rng_state()
-    if device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
+    if learner.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(learner.device)
     ready = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     write_weights(folder.state, ready, {_KEY: position.to_json()})
 
 
-def load_state(folder: RunFolder, net: nn.Module, optimizer: Optimizer, device: torch.device) -> Position:
-    """Put net, optimiser and random numbers back to where the state was saved. Raises N80x or N753 where the file is damaged."""
+def read_state(folder: RunFolder) -> State:
+    """The state of a run. Raises N80x or N753 where the file is damaged, or of another version."""
     file = read_file(folder.state)
-    tensors = file.tensors
-    try:
-        position = Position.from_json(file.metadata[_KEY])
-        net.load_state_dict(_part(tensors, "model."))
-        state = _by_index(_part(tensors, "optimizer."), optimizer.param_groups[0]["params"])
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    with _said_of(folder):
+        return State(folder, Position.from_json(file.metadata[_KEY]), file.tensors)
+
+
+def restore_state(state: State, learner: Learner) -> None:
+    """Put a learner, which has entered the state's stage, and random numbers back to where the state was saved. Raises N753."""
+    tensors = state.tensors
+    with _said_of(state.folder):
+        learner.net.load_state_dict(_part(tensors, "model."))
+        if learner.averaged is not None:
+            learner.averaged.load(_part(tensors, "mean."))
+        parameters = dict(zip(learner.names, learner.parameters(), strict=True))
+        for name, tensor in _part(tensors, "optimizer.").items():
+            key, _, entry = name.rpartition(".")
+            parameter = parameters[key]
+            learner.optimizer.state[parameter][entry] = tensor.clone() if entry in _COUNTS else _laid_out_as(parameter, tensor)
         torch.set_rng_state(tensors["random.cpu"])
-        if device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], device)
-    except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
-        raise failure(BrokenRun(str(folder.state), str(error).splitlines()[0])) from error
-    return position
+        if learner.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], learner.device)
 
 
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+@contextmanager
+def _said_of(folder: RunFolder) -> Iterator[None]:
+    """What does not fit is a fault of the state file."""
+    try:
+        yield
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise failure(BrokenRun(str(folder.state), reason)) from error
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
-def _by_index(tensors: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[int, dict[str, Any]]:
-    """``0.exp_avg`` to ``{0: {"exp_avg": …}}``, laid out in memory as the parameter is, so that the same kernels go on with it."""
-    state: dict[int, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        index, _, name = key.partition(".")
-        parameter = parameters[int(index)]
-        same = (
-            torch.empty_like(parameter, requires_grad=False).copy_(tensor) if tensor.shape == parameter.shape and tensor.dim() else tensor
-        )
-        state.setdefault(int(index), {})[name] = same
-    return state
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A tensor of an optimiser, laid out in memory as its parameter is, so that the same kernels go on with it."""
+    if tensor.shape != parameter.shape:
+        raise ValueError(f"the optimiser's state is {tuple(tensor.shape)} where the weight is {tuple(parameter.shape)}")
+    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)

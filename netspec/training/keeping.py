@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import nn
-from torch.optim import Optimizer
-
 from netspec.backends.torch.weights import write_weights
 from netspec.diagnostics import failure
 from netspec.diagnostics.running import BrokenRun
@@ -16,6 +12,7 @@ from netspec.report.models import RunRecord
 from netspec.training.checkpoint import Position, save_state
 from netspec.training.folder import RunFolder
 from netspec.training.labels import weights_metadata
+from netspec.training.learner import Learner
 
 
 @dataclass
@@ -34,10 +31,10 @@ class Keeper:
         """The checkpoint that a failure leaves behind, if there is one."""
         return str(self.folder.state) if self.folder.state.is_file() else None
 
-    def keep(self, net: nn.Module, optimizer: Optimizer, device: torch.device, position: Position) -> None:
+    def keep(self, learner: Learner, position: Position) -> None:
         """Write the state at the end of an epoch, and everything that follows from it."""
-        save_state(self.folder, net, optimizer, device, position)
-        self._follow(net, position)
+        save_state(self.folder, learner, position)
+        self._follow(learner, position)
 
     def begun(self) -> bool:
         """Whether there is a state to go on from. Raises N753 where it is gone, and with it the way to the weights that are there."""
@@ -45,22 +42,22 @@ class Keeper:
             raise failure(BrokenRun(str(self.folder.state), "it is missing, and the run cannot go on without it"))
         return self.folder.state.is_file()
 
-    def restore(self, net: nn.Module, position: Position) -> None:
+    def restore(self, learner: Learner, position: Position) -> None:
         """Make the other files agree with a state that was just loaded. Raises N753 where the weights of the best epoch are gone."""
         if position.epoch and not position.step:
-            self._follow(net, position)
+            self._follow(learner, position)
         if position.best is not None and not self.folder.best.is_file():
             raise failure(BrokenRun(str(self.folder.best), f"it is missing, and epoch {position.best.epoch} was the best"))
         self.write_history(position)
 
-    def _follow(self, net: nn.Module, position: Position) -> None:
-        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in net.state_dict().items()}
+    def _follow(self, learner: Learner, position: Position) -> None:
+        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in learner.weights().items()}
         metadata = weights_metadata(self.record, position.epoch)
         if position.best is not None and position.best.epoch == position.epoch:
             write_weights(self.folder.best, tensors, metadata)
         write_weights(self.folder.last, tensors, metadata)
         self.write_history(position)
-        self.update(epochs_done=position.epoch, last=position.rows[-1], best=position.best)
+        self.update(epochs_done=position.epoch, last=position.rows[-1], best=position.best, stages=tuple(position.stages))
 
     def write_history(self, position: Position) -> None:
         """Write ``history.csv`` with the epochs of the position and no others."""

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from netspec.data import Splits
 from netspec.diagnostics.text import escape, listing, plural
+from netspec.freezing import frozen_in_stages
 from netspec.graph import Graph, is_below
+from netspec.sections import RUN_WIDE, SECTIONS
 from netspec.shape import show
+from netspec.signature import signature_of
 from netspec.values import Word
 
 
@@ -23,10 +26,17 @@ def notes(graph: Graph, splits: Splits) -> Iterator[str]:
         yield "normalize(imagenet) is meant for pixels from 0 to 1, and gets 0 to 255; write scale(1/255) before it"
     if splits.own and "split" in graph.data.places:
         yield "split is not used, since the data has splits of its own"
+    for key in signature_of(SECTIONS["train"]).by_name if graph.train.stages else ():
+        if key in graph.train.places and key not in RUN_WIDE and all(key in stage.values for stage in graph.train.stages):
+            first = graph.train.stages[0].name
+            yield f"train.{key} is not used, since every stage has its own; --set train.{first}.{key}=… sets that of one"
     for asked in graph.pretrained:
         count = sum(is_below(node.path, asked.path) for _, _, node in graph.weights())
         yield f"{asked.path or graph.name} starts from {escape(asked.file)}: {plural(count, 'tensor')}; all else starts fresh"
+    frozen = frozen_in_stages(graph)[0]
     if random := [
-        n.path for n in graph.owners if n.frozen and n.facts.parameters and not any(is_below(n.path, p.path) for p in graph.pretrained)
+        n.path
+        for n in graph.owners
+        if n.path in frozen and n.facts.parameters and not any(is_below(n.path, p.path) for p in graph.pretrained)
     ]:
         yield f'frozen, and random as it begins: {listing(random, limit=5)}; name a file of weights there, as weights="FILE"'

@@ -1,54 +1,52 @@
-"""Losses, optimisers and schedules: from settings to what PyTorch runs."""
+"""Optimisers: from settings to what PyTorch runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from math import cos, pi
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from torch.optim import Optimizer
 
+from netspec.graph import Graph
 from netspec.report.models import NamedSettings
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""The mean loss of a batch, from logits (`N x outputs`) and labels (`N`)."""
 
 _OPTIMIZERS: Final[dict[str, Callable[..., Optimizer]]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
+    "nadam": torch.optim.NAdam,
+    "adagrad": torch.optim.Adagrad,
 }
 
 
-def make_optimizer(chosen: NamedSettings, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimiser over the parameters that learn."""
-    return _OPTIMIZERS[chosen.name](list(parameters), **chosen.settings)
+def make_optimizer(chosen: NamedSettings, parameters: Iterable[Tensor], without_decay: Iterable[Tensor] = ()) -> Optimizer:
+    """The optimiser over the parameters that learn; those given apart have no weight decay."""
+    decayed, plain = list(parameters), list(without_decay)
+    groups: list[dict[str, Any]] = [{"params": decayed}] if decayed else []
+    if plain:
+        groups.append({"params": plain, "weight_decay": 0.0})
+    return _OPTIMIZERS[chosen.name](groups, **chosen.settings)
 
 
-def make_loss(chosen: NamedSettings) -> Loss:
-    """The loss on logits."""
-    if chosen.name == "binary_cross_entropy":
-        return lambda logits, labels: functional.binary_cross_entropy_with_logits(logits[:, 0], labels.to(logits.dtype))
-    smoothing = chosen.settings["label_smoothing"]
-    return lambda logits, labels: functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+def decaying(graph: Graph) -> frozenset[str]:
+    """The keys that weight decay is meant for: no biases, no norms (tensors with one axis), and no learned tokens and tables."""
+    return frozenset(
+        key
+        for key, weight, node in graph.weights()
+        if weight.parameter and len(weight.shape) > 1 and key != node.path and not key.endswith("bias")
+    )
 
 
-def learning_rate(chosen: NamedSettings, lr: float, step: int, steps: int) -> float:
-    """The learning rate of step ``step`` (from 0) out of ``steps``.
-
-    `cosine` rises linearly over the first ``warmup steps`` and then follows `lr (1 + cos(pi t)) / 2`, t from 0 to 1
-    (Loshchilov and Hutter, 2016, equation 5).
-    """
-    if chosen.name == "constant":
-        return lr
-    rising: int = round(chosen.settings["warmup"] * steps)
-    if step < rising:
-        return lr * (step + 1) / rising
-    return lr * (1 + cos(pi * (step - rising) / max(steps - rising, 1))) / 2
+def carry_over(optimizer: Optimizer, state: Mapping[Tensor, Mapping[str, Any]]) -> None:
+    """Give parameters the state that they had in an optimiser of the same kind; what that did not keep starts at 0."""
+    settings = optimizer.defaults
+    wanted = [n for n, asked in (("momentum_buffer", settings.get("momentum")), ("grad_avg", settings.get("centered"))) if asked]
+    for parameter, entries in state.items():
+        fresh = {name: torch.zeros_like(parameter) for name in wanted} if isinstance(optimizer, torch.optim.RMSprop) else {}
+        optimizer.state[parameter] = {**fresh, **entries}
 
 
 def set_learning_rate(optimizer: Optimizer, lr: float) -> None:

@@ -21,10 +21,16 @@ def check_same_run(folder: Path, record: RunRecord, graph: Graph, settings: Trai
     if record.spec_sha256 != graph.digest:
         changes.append("the text of the spec, or of a file it uses, has changed; the run keeps its own in spec.net")
     changes += _changes("setting", record.settings, {name: show(value) for name, value in graph.settings.items()})
-    changes += _changes("train", record.train.model_dump(mode="json"), settings.model_dump(mode="json"))
+    changes += _changes("train", _plain(record.train), _plain(settings))
     changes += _changes("data", {"split": list(record.data.split)}, {"split": list(section_values(graph, "data")["split"])})
     if changes:
         raise failure(RunChanged(str(folder), tuple(changes)))
+
+
+def _plain(settings: TrainSettings) -> dict[str, Any]:
+    """As JSON has them, with stages by name, in their order."""
+    plain = settings.model_dump(mode="json")
+    return plain | {"stages": {s["name"]: s for s in plain["stages"]}, "order of stages": [s["name"] for s in plain["stages"]]}
 
 
 def _changes(group: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -59,5 +65,7 @@ def machine_differences(before: Versions, now: Versions) -> list[str]:
     """What may make the numbers of a resumed run differ in their last bits."""
     old, new = before.model_dump(), now.model_dump()
     return [
-        f"{key} was {old[key]}, and is {new[key]}" for key in ("torch", "numpy", "platform", "device", "threads") if old[key] != new[key]
+        f"{key} was {old[key]}, and is {new[key]}"
+        for key in ("torch", "numpy", "platform", "device", "threads", "precision")
+        if old[key] != new[key]
     ]

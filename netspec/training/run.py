@@ -22,22 +22,26 @@ from netspec.backends.torch import build
 from netspec.backends.torch.weights import read_weights
 from netspec.data import Division, Splits, Task, image_task, open_data
 from netspec.diagnostics import NetspecError, failure
-from netspec.diagnostics.running import NothingToTrain, OneValuePerChannel
+from netspec.diagnostics.running import OneValuePerChannel
+from netspec.diagnostics.stages import NothingToWatch
 from netspec.diagnostics.text import escape
+from netspec.freezing import frozen_in_stages, learning
 from netspec.graph import Graph
 from netspec.report.curves import draw_curves
-from netspec.report.models import DataRecord, RunRecord, TrainSettings, Versions
+from netspec.report.models import DataRecord, RunRecord, StageSettings, TrainSettings, Versions
 from netspec.report.progress import Reporter
 from netspec.report.tables import show_header, show_outcome
 from netspec.shape import elements
-from netspec.training.checkpoint import Position, load_state
+from netspec.training.averaging import Averaged
+from netspec.training.checkpoint import Position, read_state, restore_state
 from netspec.training.device import choose_device
 from netspec.training.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
 from netspec.training.keeping import Keeper
+from netspec.training.learner import Learner
 from netspec.training.loop import Training
 from netspec.training.measure import measure
 from netspec.training.notes import notes
-from netspec.training.optimise import make_optimizer
+from netspec.training.precision import Precision, choose_precision
 from netspec.training.resuming import check_same_data, check_same_run, machine_differences
 from netspec.training.settings import lonely_batch_norm, section_values, train_settings
 from netspec.training.stopping import Interrupted, StopRequest, stop_requests
@@ -73,9 +77,8 @@ def train(
     """
     task = image_task(graph)
     settings = train_settings(graph, task)
-    if not graph.trainable:
-        raise failure(NothingToTrain(graph.name, graph.parameters))
-    job = _Job(graph, task, settings, Path(data), choose_device(device), Reporter(console))
+    chosen = choose_device(device)
+    job = _Job(graph, task, settings, Path(data), chosen, choose_precision(settings.precision, chosen), Reporter(console))
     folder = None if out is None else Path(out)
     return _resumed(job, folder) if resume else _begun(job, folder)
 
@@ -89,6 +92,7 @@ class _Job:
     settings: TrainSettings
     data: Path
     device: torch.device
+    precision: Precision
     reporter: Reporter
 
 
@@ -115,7 +119,7 @@ def _resumed(job: _Job, out: Path | None) -> RunResult:
         probe(folder, _needed(job.graph))
         splits = _open(job)
         check_same_data(job.data, record, splits)
-        for difference in machine_differences(record.versions, _versions(job.device)):
+        for difference in machine_differences(record.versions, _versions(job)):
             job.reporter.line(f"not bit-identical: {difference}", "yellow")
         return _run(job, splits, folder, record)
 
@@ -132,9 +136,22 @@ def _open(job: _Job) -> Splits:
     assert splits.train is not None
     for warning in splits.warnings:
         job.reporter.line(f"warning[{warning.code}]: {warning.message()}", "yellow")
-    if len(splits.train) == 1 and (layer := lonely_batch_norm(job.graph)):
-        raise failure(OneValuePerChannel(layer, job.settings.batch))
+    for stage, frozen in zip(job.settings.in_turn, frozen_in_stages(job.graph), strict=True):
+        if len(splits.train) == 1 and (layer := lonely_batch_norm(job.graph, frozen)):
+            raise failure(OneValuePerChannel(layer, stage.batch))
+        if splits.val is None:
+            _check_watched(stage)
     return splits
+
+
+def _check_watched(stage: StageSettings) -> None:
+    """Raise N767 where a figure of validation decides something, and there is none."""
+    watched = {f"schedule = {stage.schedule.name}": stage.schedule.settings.get("monitor")}
+    if stage.stop is not None:
+        watched["stop"] = stage.stop.settings["monitor"]
+    for setting, monitor in watched.items():
+        if monitor is not None and monitor.startswith("val"):
+            raise failure(NothingToWatch(setting, monitor))
 
 
 def _run(job: _Job, splits: Splits, folder: RunFolder, record: RunRecord) -> RunResult:
@@ -160,16 +177,21 @@ def _run(job: _Job, splits: Splits, folder: RunFolder, record: RunRecord) -> Run
 
 def _training(job: _Job, splits: Splits, keeper: Keeper, request: StopRequest) -> Training:
     # What is gone on with has all its weights in its state: the files that the spec asks for may be elsewhere by now.
-    net = build(replace(job.graph, pretrained=()) if keeper.begun() else job.graph).to(job.device)
+    state = read_state(keeper.folder) if keeper.begun() else None
+    net = build(replace(job.graph, pretrained=()) if state else job.graph).to(job.device)
     if job.device.type == "cpu":
         # On the CPU a step of a small convolutional net then takes 0.77 of the time.
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(job.settings.optimizer, (p for p in net.parameters() if p.requires_grad))
-    position = load_state(keeper.folder, net, optimizer, job.device) if keeper.begun() else Position()
-    keeper.restore(net, position)
+    position = Position() if state is None else state.position
+    learner = Learner(net, job.device, None if job.settings.ema is None else Averaged(net, job.settings.ema))
+    at = min(position.stage, len(job.settings.in_turn) - 1)
+    learner.enter(job.settings.in_turn[at], frozen_in_stages(job.graph)[at])
+    if state is not None:
+        restore_state(state, learner)
+    keeper.restore(learner, position)
     assert splits.train is not None
     images, val = splits.train.to(job.device), None if splits.val is None else splits.val.to(job.device)
-    return Training(net, optimizer, job.task, job.settings, images, val, job.device, keeper, position, request, job.reporter)
+    return Training(learner, job.task, job.settings, images, val, job.precision, keeper, position, request, job.reporter)
 
 
 def _finish(job: _Job, splits: Splits, training: Training) -> RunResult:
@@ -219,15 +241,16 @@ def _new_record(job: _Job, splits: Splits, folder: RunFolder) -> RunRecord:
         spec_sha256=job.graph.digest,
         classes=splits.classes,
         parameters=job.graph.parameters,
-        trainable=job.graph.trainable,
+        trainable=max(learning(job.graph, frozen) for frozen in frozen_in_stages(job.graph)),
         train=job.settings,
         data=data,
-        versions=_versions(job.device),
+        versions=_versions(job),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _versions(device: torch.device) -> Versions:
+def _versions(job: _Job) -> Versions:
+    device = job.device
     return Versions(
         netspec=netspec.__version__,
         python=platform.python_version(),
@@ -236,12 +259,13 @@ def _versions(device: torch.device) -> Versions:
         platform=platform.platform(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
+        precision=job.precision,
     )
 
 
 def _needed(graph: Graph) -> int:
-    """Bytes on the disk: the state holds the weights up to four times, and a new one is written before the old one goes; best and last."""
-    return 4 * 10 * sum(elements(weight.shape) for _, weight, _ in graph.weights()) + 2**20
+    """Bytes on the disk: the state holds the weights up to five times, and a new one is written before the old one goes; best and last."""
+    return 4 * 12 * sum(elements(weight.shape) for _, weight, _ in graph.weights()) + 2**20
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, usage, using, weights
+from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, stages, usage, using, weights
 
 _OF_SPECS: tuple[Problem, ...] = (
     reading.SpecMissing("lenet.net", ("lenet5.net",)),
@@ -68,6 +68,9 @@ _OF_RUNS: tuple[Problem, ...] = (
     running.LabelCount("pets.onnx", 2, 3),
     running.LossNotFinite("the loss", 1, 37, None),
     running.OutputNotFinite("cat/12.jpg"),
+    stages.FrozenChanged("head", ("base.1.running_mean", "base.1.running_var")),
+    stages.NothingToWatch("stop", "val.loss"),
+    stages.NoBfloat16("mps"),
     usage.MissingLibrary("onnxruntime"),
 )
 _OF_MODELS: tuple[Problem, ...] = (

@@ -94,6 +94,8 @@ GRAPH = {
     "G21 tensors beyond 32 bits": "errors/test_graph_faults.py::test_tensors_beyond_32_bits_are_a_warning",
     "G21 models beyond one file": "backends/test_onnx_export.py::test_model_beyond_one_file_is_refused_before_it_is_made",
     "G22 everything frozen": "training/test_train.py::test_specs_that_cannot_be_trained",
+    "G22 everything frozen in a stage": "resolve/test_freezing.py::test_what_check_says",
+    "G23 freezing what is not there": "resolve/test_freezing.py::test_what_names_nothing",
     "G25 one value in a channel": "training/test_train.py::test_specs_that_cannot_be_trained",
     "G25 a last batch of one": "training/test_fault_rows.py::test_a_last_batch_of_one_is_avoided",
     "G26 a sample and its neighbours": "backends/test_torch_build.py::test_a_sample_does_not_depend_on_its_neighbours",
@@ -106,7 +108,6 @@ GRAPH = {
     "G33 sizes that conflict": "errors/test_fault_rows.py::test_sizes_of_inputs_that_cannot_be",
     "G34 accepted when PyTorch accepts": "random_graphs/test_random_graphs.py::test_spoiled_files_are_accepted_when_pytorch_accepts_them",
 }
-"""G23, freezing what is not there, comes with the stages of training."""
 
 
 @pytest.mark.parametrize("row", [*TEXT, *GRAPH])
@@ -119,11 +120,13 @@ def test_no_row_is_missing() -> None:
     numbers = {row.split()[0] for row in (*TEXT, *GRAPH)}
     assert numbers == {f"T{n}" for n in (1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19, 21, 22, 23, 25, 26, 27, 29, 30, 31, 33, 34, 35,
                                          37, 38, 39, 41, 42, 43, 45, 46, 47)} | {
-        f"G{n}" for n in (1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19, 21, 22, 25, 26, 27, 29, 30, 31, 33, 34)
+        f"G{n}" for n in (1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19, 21, 22, 23, 25, 26, 27, 29, 30, 31, 33, 34)
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "both"), [("conv(9, 3, groups=2)", "9"), ("conv(8, 3, groups=2)", "3"), ("conv(6, 1) -> conv(9, 1, groups=6)", "9")])
+@pytest.mark.parametrize(
+    ("body", "both"), [("conv(9, 3, groups=2)", "9"), ("conv(8, 3, groups=2)", "3"), ("conv(6, 1) -> conv(9, 1, groups=6)", "9")]
+)
 def test_groups_that_do_not_divide_are_shown_with_the_channels(body: str, both: str) -> None:
     said = only(net(body))
     shown = f"{said.message} {said.problem.label()} {' '.join(said.problem.notes())}"

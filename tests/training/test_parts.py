@@ -11,11 +11,14 @@ from torch import nn
 from netspec.data.images import MemoryImages
 from netspec.diagnostics import NetspecError
 from netspec.report.models import NamedSettings
-from netspec.sections import LOSSES, OPTIMIZERS, PLANNED, PLANNED_BLOCKS, SCHEDULES, SECTIONS, Betas, choice
+from netspec.sections import KEEPS, LOSSES, OPTIMIZERS, PLANNED, PLANNED_BLOCKS, SCHEDULES, SECTIONS, STOPS, choice
+from netspec.setting_kinds import Betas
 from netspec.signature import signature_of
 from netspec.training.batches import batch_bounds, epoch_order
+from netspec.training.losses import make_loss
 from netspec.training.measure import measure
-from netspec.training.optimise import learning_rate, make_loss, make_optimizer
+from netspec.training.optimise import make_optimizer
+from netspec.training.schedules import learning_rate
 
 
 def settings(declaration: object) -> NamedSettings:
@@ -30,12 +33,15 @@ def test_defaults_are_pytorch_s(name: str) -> None:
     assert ours.defaults == theirs.defaults
 
 
-@pytest.mark.parametrize("declared", [*OPTIMIZERS.values(), *LOSSES.values(), *SCHEDULES.values(), *SECTIONS.values()])
+DECLARED = [f for table in (OPTIMIZERS, LOSSES, SCHEDULES, KEEPS, STOPS, SECTIONS) for f in table.values()]
+
+
+@pytest.mark.parametrize("declared", DECLARED)
 def test_every_setting_is_documented(declared: object) -> None:
     text = declared.__doc__ or ""
     for parameter in signature_of(declared).parameters:  # type: ignore[arg-type]
         assert f"- `{parameter.name}`:" in text, f"{parameter.name} of {declared}"
-        if parameter.default is not None:
+        if parameter.default is not None and not parameter.required:
             assert parameter.kind.accept(parameter.default) == parameter.default
 
 

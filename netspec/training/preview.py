@@ -1,0 +1,115 @@
+"""What a net will see while it trains: a few images by a few epochs, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netspec.augment import Augmenter, Mixed
+from netspec.data import Division, ImageSet, image_task, open_data
+from netspec.graph import Graph
+from netspec.report.models import TrainSettings
+from netspec.training.batches import batch_bounds, epoch_order
+from netspec.training.settings import section_values, train_settings
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Images as they are and as they will be seen.
+
+    ``tiles`` holds for each image its bytes, `C x H x W`, first as it is and then for each of the ``epochs`` (counted from 1); ``figures``
+    what was drawn for it in each of them. ``joined`` says which steps of the region are done as one.
+    """
+
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    epochs: tuple[int, ...]
+    tiles: tuple[tuple[Tensor, ...], ...]
+    figures: tuple[tuple[dict[str, Any], ...], ...]
+    joined: tuple[str, ...]
+
+    def data(self) -> dict[str, Any]:
+        """The figures, for programs."""
+        images = [
+            {"image": name, "number": number, "epochs": list(figures)}
+            for name, number, figures in zip(self.names, self.numbers, self.figures, strict=True)
+        ]
+        return {"joined": list(self.joined), "images": images}
+
+
+def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5) -> Preview:
+    """The first images of the first epoch, as the net will see each of them in some epochs from ``epoch`` on.
+
+    Exactly those pixels go into the net: by the seed, the division of the data and the batches that training takes. Raises a
+    :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
+    """
+    task = image_task(graph)
+    settings = train_settings(graph, task)
+    division = Division(section_values(graph, "data")["split"], settings.seed)
+    found = open_data(data, task, division=division, only=("train",)).train
+    assert found is not None
+    chosen = epoch_order(len(found), settings.seed, 0)[:images]
+    seeing = _Seeing(found, settings, next(iter(Augmenter.of(graph, settings.seed).values()), None))
+    wanted = tuple(range(epoch, epoch + epochs))
+    plain = _some(found, chosen)[0]
+    seen = [seeing.epoch(chosen, plain, number - 1) for number in wanted]
+    return Preview(
+        names=tuple(found.name(i) for i in chosen.tolist()),
+        numbers=tuple(chosen.tolist()),
+        epochs=wanted,
+        tiles=tuple((plain[i], *(pixels[i] for pixels, _ in seen)) for i in range(len(chosen))),
+        figures=tuple(tuple(figures[i] for _, figures in seen) for i in range(len(chosen))),
+        joined=() if seeing.augmenter is None else seeing.augmenter.joined(),
+    )
+
+
+@dataclass(frozen=True)
+class _Seeing:
+    images: ImageSet
+    settings: TrainSettings
+    augmenter: Augmenter | None
+
+    def epoch(self, chosen: Tensor, plain: Tensor, epoch: int) -> tuple[Tensor, list[dict[str, Any]]]:
+        """The chosen images in an epoch, counted from 0, and their figures."""
+        rows: list[dict[str, Any]] = [{"epoch": epoch + 1, "steps": []} for _ in chosen]
+        if self.augmenter is None:
+            return plain, rows
+        drawn = self.augmenter.draw(chosen, epoch, (plain.shape[1], plain.shape[2], plain.shape[3]))
+        for i, row in enumerate(rows):
+            row["steps"] = drawn.figures(i)
+        if not self.augmenter.mixes:
+            return self.augmenter(plain, chosen, epoch), rows
+        tiles = [self._mixed(int(number), epoch, row) for number, row in zip(chosen, rows, strict=True)]
+        return torch.stack(tiles), rows
+
+    def _mixed(self, number: int, epoch: int, row: dict[str, Any]) -> Tensor:
+        """One image as its batch makes it."""
+        assert self.augmenter is not None
+        order = epoch_order(len(self.images), self.settings.seed, epoch)
+        place = int((order == number).nonzero()[0])
+        bounds = batch_bounds(len(self.images), self._batch(epoch))
+        step = next(i for i, (start, end) in enumerate(bounds) if start <= place < end)
+        start, end = bounds[step]
+        pixels, labels = _some(self.images, order[start:end])
+        mixed, targets = self.augmenter.mix(self.augmenter(pixels, order[start:end], epoch), labels, epoch, step)
+        if isinstance(targets, Mixed):
+            partner = self.images.name(int(order[start + int(targets.partners[place - start])]))
+            row["mixed"] = {"step": targets.kind, "weight": round(targets.weight, 6), "with": partner}
+        return mixed[place - start]
+
+    def _batch(self, epoch: int) -> int:
+        """How many images a batch has in an epoch, where no stage ends before its last."""
+        behind = 0
+        for stage in self.settings.in_turn:
+            behind += stage.epochs
+            if epoch < behind:
+                break
+        return stage.batch
+
+
+def _some(images: ImageSet, indices: Tensor) -> tuple[Tensor, Tensor]:
+    return next(iter(images.batches(indices, [(0, len(indices))])))
