@@ -108,9 +108,11 @@ def _linear(value: Dim | int, classes: Classes) -> Linear:
 
 def _larger(value: Dim, classes: Classes) -> str | None:
     """What is cut off at another number than 0, where the formula is nothing but that: ``max(H - 4, 16)``."""
-    (atoms, factor), *others = value.terms.items()
+    if len(value.terms) != 1:
+        return None
+    ((atoms, factor),) = value.terms.items()
     of, by = getattr(atoms[0], "of", None), getattr(atoms[0], "by", None)
-    if others or factor != 1 or len(atoms) > 1 or of is None or by is not None:
+    if factor != 1 or len(atoms) > 1 or of is None or by is not None:
         return None
     return f"max({_text(_linear(of + value.constant, classes))}, {value.constant})"
 

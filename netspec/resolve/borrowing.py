@@ -80,7 +80,7 @@ def _holding(nodes: Sequence[Node], regions: Sequence[Region]) -> set[int]:
 
 
 def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapping[str, Definition], collector: Collector) -> None:
-    """Report uses of one shared block that would need other weights than the first, or are frozen where it is not, and others at its path."""
+    """Report uses of a shared block that need other weights than the first, or are frozen where it is not; and what else is at its path."""
     if not shared:
         return
     first: dict[str, Node] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from netspec.conditions import Condition, listening
 from netspec.diagnostics import Diagnostic, Related, Trail, problems
@@ -32,6 +32,8 @@ FIRST: Final = (224, 256, 192, 160)
 _TRIES: Final = 16
 _SIZE: Final = Whole(1)
 
+
+T = TypeVar("T")
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
@@ -95,7 +97,7 @@ class Trace:
             try:
                 facts = _facts(layer, shapes, arguments)
             except Reject as rejection:
-                if conditions and self.refused is None:
+                if conditions and self.refused is None and not isinstance(rejection.problem, problems.NeedsSizes | problems.OpenWeights):
                     self.refused, self.code = _asking(layer, shapes, arguments), rejection.problem.code
                 raise _speakable(rejection, layer, at(shapes, self.tried), arguments) from None
         if conditions:
@@ -235,6 +237,22 @@ def trace(walk: Callable[[Collector, Trace], Graph | None], fixed: Sizes, collec
         waiting += [(sizes, False) for sizes in attempt.elsewhere() if sizes not in known]
     collector.extend(_with_inputs(*told))
     return None, frozenset(attempt.used)
+
+
+def at_own_sizes(walk: Callable[[Trace], T], accepted: Callable[[T], bool]) -> T:
+    """Walk through a net that is no part of the one that is compiled, at sizes of its own, until they are accepted. What it decides by them
+    is nothing to the net around. Gives what the last walk found.
+    """
+    sizes: Sizes = {}
+    for _ in range(_TRIES):
+        attempt = Trace(sizes, {})
+        with attempt.active():
+            found = walk(attempt)
+        better = None if accepted(found) else attempt.better()
+        if better is None:
+            break
+        sizes = better
+    return found
 
 
 def _report_few(graph: Graph, collector: Collector) -> None:

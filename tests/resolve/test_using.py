@@ -311,7 +311,11 @@ def test_a_label_may_be_called_as_a_net_or_block_where_that_can_be_told_apart(na
 
 @pytest.mark.parametrize(
     ("item", "name"),
-    [("net conv { image: input(3x2x2)\nrelu }", "conv"), ("block residual { relu }", "residual"), ("net auxiliary = Encoder()", "auxiliary")],
+    [
+        ("net conv { image: input(3x2x2)\nrelu }", "conv"),
+        ("block residual { relu }", "residual"),
+        ("net auxiliary = Encoder()", "auxiliary"),
+    ],
 )
 def test_a_net_or_block_with_the_name_of_a_step_is_refused(item: str, name: str) -> None:
     said = only(text("relu", ENCODER + item))

@@ -35,7 +35,11 @@ def test_snippet(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("statement", "what"),
-    [("augment { flip(horizontal) }", "augmentation"), ("lstm(8)", "the layer `lstm`"), ("residual { nn.Embedding }", "the layer `embedding`")],
+    [
+        ("augment { flip(horizontal) }", "augmentation"),
+        ("lstm(8)", "the layer `lstm`"),
+        ("residual { nn.Embedding }", "the layer `embedding`"),
+    ],
 )
 def test_statement_that_is_not_built_is_one_error(statement: str, what: str) -> None:
     text = f"net This {{\nimage: input(3x8x8)\n{statement}\nconv(4, 3)\nflatten -> linear(2)\n}}"
