@@ -261,7 +261,7 @@ class OpenSizes:
 
 def _settles(alone: Dim, symbol: str) -> int:
     """A size from which on the sign of a formula in one symbol, or whether it is 0, depends on the residue of the size alone."""
-    if any(len(atoms) > 1 for atoms in alone.terms) or "max(" in str(alone):
+    if not alone.is_linear:
         return 8 * alone.period + 512
     period = alone.period
     first = [alone.at({symbol: n}) for n in range(1, period + 1)]

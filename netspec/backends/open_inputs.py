@@ -27,7 +27,7 @@ def sizes_of(graph: Graph, shapes: Sequence[Shape]) -> dict[str, int]:
                 if isinstance(wanted, Open) and str(wanted) in symbols_of(wanted):
                     found.setdefault(str(wanted), n)
     for node, shape in zip(graph.inputs, shapes, strict=True):
-        if at(node.output, found) != shape:
+        if any(s not in found for s in symbols_of(node.output)) or at(node.output, found) != shape:
             with_sizes = "".join(f", where {s} is {n}" for s, n in found.items() if len(graph.inputs) > 1)
             raise failure(WrongInput(node.label or node.path, f"of shape {tuple(shape)}{with_sizes}", node.output))
     if graph.sizes is not None:
