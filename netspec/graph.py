@@ -236,7 +236,7 @@ class Graph:
                 yield key_of(node.path, name), weight, node
 
     def ending(self, output: Output) -> Ending | None:
-        """The activation that makes probabilities of an output's logits, and nothing else: a `sigmoid`, or a `softmax` over its channels."""
+        """The activation that makes probabilities of an output's logits and does nothing else: `sigmoid`, or `softmax` over the channels."""
         node = self.nodes[output.node]
         if node.layer in ("softmax", "sigmoid") and any(output.node in n.inputs for n in self.nodes):
             return None

@@ -90,25 +90,26 @@ def _written_out(
     if not any(n.role == "input" for n in emitter.nodes):
         collector.add(problems.NoInput(name), own_place)
         return None
-    found = left_out(Results(tuple(emitter.nodes), outputs, tuple(expander.auxiliary), emitter.labels), emitter.regions, expander.borrowed)
+    found = _checked(expander, outputs, declarations, collector)
+    if collector.errors > errors:
+        return None
+    regions, asked = tuple(emitter.regions), tuple(expander.pretrained)
+    return Graph(name, declarations.source, found.nodes, regions, found.outputs, settings, found.labels, found.auxiliary, asked)
+
+
+def _checked(expander: Expander, outputs: tuple[Output, ...], declarations: Declarations, collector: Collector) -> Results:
+    """What is left of a net once it is written out; reports what its nodes are together and none of them is alone."""
+    emitter = expander.emitter
+    written = Results(tuple(emitter.nodes), outputs, tuple(expander.auxiliary), emitter.labels)
+    found = left_out(written, emitter.regions, expander.borrowed)
+    errors = collector.errors
     _report_unused(found, declarations, collector)
     report_unused(found, emitter.nodes, emitter.regions, expander.borrowed, collector)
     report_shared(found.nodes, emitter.regions, expander.shared, collector)
-    if collector.errors > errors:
-        return None
-    _report_channels_last(found.nodes, collector)
-    _report_huge(found.nodes, collector)
-    return Graph(
-        name,
-        declarations.source,
-        found.nodes,
-        tuple(emitter.regions),
-        found.outputs,
-        settings,
-        found.labels,
-        found.auxiliary,
-        tuple(expander.pretrained),
-    )
+    if collector.errors == errors:
+        _report_channels_last(found.nodes, collector)
+        _report_huge(found.nodes, collector)
+    return found
 
 
 def _values(base: Base, given: Written, frame: Frame, expander: Expander, collector: Collector, own_place: Place) -> dict[str, Any] | None:
