@@ -159,6 +159,8 @@ class Graph:
     labels: Mapping[str, int]
     auxiliary: tuple[Auxiliary, ...] = ()
     pretrained: tuple[Pretrained, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    """The keys of weights that used nets have by themselves and not here, since nothing takes what they lead to: a file may hold them."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The texts of the files that the spec uses, by their paths from its folder, or ``netspec:name``."""
     train: Section = field(default_factory=Section)
@@ -236,7 +238,7 @@ class Graph:
                 yield key_of(node.path, name), weight, node
 
     def ending(self, output: Output) -> Ending | None:
-        """The activation that makes probabilities of an output's logits and does nothing else: `sigmoid`, or `softmax` over the channels."""
+        """The activation that makes probabilities of an output's logits, and serves nothing else: `sigmoid`, `softmax` over channels."""
         node = self.nodes[output.node]
         if node.layer in ("softmax", "sigmoid") and any(output.node in n.inputs for n in self.nodes):
             return None

@@ -38,7 +38,7 @@ def _data(value: int | Shape) -> Any:
 
 
 def _sizes(sizes: OpenSizes) -> dict[str, Any]:
-    """Which sizes are accepted: of each letter, from ``settled`` on those with these residues of ``period``, before it those in ``early``."""
+    """Which sizes are accepted: of a letter, from ``settled`` on those with these residues of ``period``, before it those in ``early``."""
     rules = {symbol: asdict(rule) | {"must": str(rule)} for symbol, rule in sizes.rules.items()}
     return {"symbols": list(sizes.symbols), "rules": rules, "relations": list(sizes.relations), "sentences": sizes.sentences()}
 

@@ -94,7 +94,9 @@ def _written_out(
     if collector.errors > errors:
         return None
     regions, asked = tuple(emitter.regions), tuple(expander.pretrained)
-    return Graph(name, declarations.source, found.nodes, regions, found.outputs, settings, found.labels, found.auxiliary, asked)
+    return Graph(
+        name, declarations.source, found.nodes, regions, found.outputs, settings, found.labels, found.auxiliary, asked, found.left_out
+    )
 
 
 def _checked(expander: Expander, outputs: tuple[Output, ...], declarations: Declarations, collector: Collector) -> Results:

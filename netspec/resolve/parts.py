@@ -89,7 +89,7 @@ class PartUser(NetUser):
         name = _name(found.operation)
         block = None if name is None else found.frame.home.find(name)
         if block is not None and isinstance(block.item, ast.Block) and block.item.shared:
-            return block.item.name
+            return self.shared_path(block.item, here.frame)
         namespace = here.frame.namespace
         return namespace.join(str(namespace.count) if here.label is None else here.label)
 
@@ -185,8 +185,10 @@ class PartUser(NetUser):
             self.search.entered(namespace)
         return namespace
 
-    def enter(self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here) -> None:
-        super().enter(inner, item, path, bound, op, here)
+    def enter(
+        self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here, name: str | None = None
+    ) -> None:
+        super().enter(inner, item, path, bound, op, here, name)
         if self.search is not None:
             self.search.entered(inner.namespace)
 

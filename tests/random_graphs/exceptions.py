@@ -30,6 +30,7 @@ BY_ARGUMENT: dict[tuple[str | None, str], str] = {
     ("split", "index"): _COUNTED,
     ("concat", "axis"): "the axis of a concat is counted from the channels",
     ("pad", "sides"): "PyTorch cuts where a margin is negative: that is crop",
+    ("split", "sizes"): "a part of nothing is a mistake in the sizes",
     ("squeeze", "axis"): _NOTHING,
     ("class_token", "tokens"): _NOTHING,
     **{(None, name): "a window has at least one point, and a step moves it" for name in ("kernel", "stride", "dilation")},

@@ -7,7 +7,7 @@ decides without netspec what a file computes and whether it can be computed at a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from netspec.layer import layers
@@ -15,6 +15,7 @@ from netspec.shape import Shape
 from netspec.signature import REQUIRED
 from tests.random_graphs.tree import (
     Argument,
+    Block,
     Body,
     Braces,
     Call,
@@ -26,10 +27,12 @@ from tests.random_graphs.tree import (
     Join,
     Let,
     Named,
+    PartOf,
     Program,
     Repeat,
     Step,
     Use,
+    label,
 )
 
 T = TypeVar("T")
@@ -165,6 +168,9 @@ class Reader(Generic[T]):
                 made = self._compound(step, here, inside, flow)
             case Use():
                 made = self._use(step, here, name, self._flowing(flow))
+            case PartOf():
+                made, inside = self._part(step, here, name or here.place.number(), self._flowing(flow))
+                here.place.count += name is not None
             case Call():
                 number = here.place.number()
                 shared = self.blocks[step.block].shared
@@ -223,8 +229,26 @@ class Reader(Generic[T]):
 
     def _call(self, step: Call, here: Here, place: Place, flow: int) -> int:
         block = self.blocks[step.block]
+        inner = Here(place, self._given(block, step, here, flow), here.frozen, here.preprocess)
+        if block.input is not None and block.input.label is not None:
+            place.labels[block.input.label.text] = (flow, None)
+        return self._flowing(self.body(block.body, inner, flow))
+
+    def _part(self, step: PartOf, here: Here, name: str, flow: int) -> tuple[int, Place | None]:
+        """A step of a net, written out at this place: nothing of the net around it is there, but the values of its parameters."""
+        block = self.blocks[step.block]
+        found = next((s for s in block.body if s.label is not None and s.label.text == step.part), None)
+        if found is None:
+            raise Misuse(f"{step.block} has no part {step.part}")
+        place = Place(here.place.path)
+        variables = self._given(block, step, here, flow)
+        made = self._step(replace(found, label=label(name)), Here(place, variables, here.frozen, here.preprocess), flow)
+        return made, place.labels[name][1]
+
+    def _given(self, block: Block, step: Call, here: Here, flow: int) -> dict[str, Any]:
+        """The values of a block's parameters, in the order of their declaration, as defaults may use those before them."""
         given = self._arguments(step.arguments, here, flow)
-        inner = Here(place, {}, here.frozen, here.preprocess)
+        inner = Here(here.place, {})
         for parameter in block.parameters:
             if parameter.name in given:
                 inner.variables[parameter.name] = given[parameter.name]
@@ -232,9 +256,7 @@ class Reader(Generic[T]):
                 inner.variables[parameter.name] = self._value(parameter.default, inner, flow)
             else:
                 raise Misuse("an argument is missing")
-        if block.input is not None and block.input.label is not None:
-            place.labels[block.input.label.text] = (flow, None)
-        return self._flowing(self.body(block.body, inner, flow))
+        return inner.variables
 
     def _arguments(self, arguments: Sequence[Argument], here: Here, flow: int) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -157,6 +157,8 @@ def resize_to(w: Weights, x: Tensor, other: Tensor, mode: str, corners: bool) ->
 @reference
 def resize(w: Weights, x: Tensor, size: Any, mode: str, antialias: bool, fit: str) -> Tensor:
     wanted = spread(size, _map(x))
+    if not all(isinstance(n, int) and n > 0 for n in wanted):
+        raise ValueError("sizes are whole numbers above 0")
     if fit != "stretch":
         sides = [[n * wanted[i] // x.shape[i + 2] for i in range(2)] for n in x.shape[2:]]
         wanted = tuple({"shorter": max, "longer": min}[fit](s) for s in sides)
