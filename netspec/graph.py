@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,6 +96,15 @@ class Node:
     @property
     def output(self) -> Shape:
         return self.facts.output
+
+
+def needed(nodes: Sequence[Node], results: Iterable[int]) -> frozenset[int]:
+    """The numbers of the nodes on a way to a result; each node comes after what it needs."""
+    found = set(results)
+    for node in reversed(nodes):
+        if node.index in found:
+            found.update(node.inputs)
+    return frozenset(found)
 
 
 Ending = Literal["softmax", "sigmoid"]
@@ -214,11 +223,7 @@ class Graph:
         """The nodes that inference needs, by number: all but what serves auxiliary outputs alone."""
         if not self.auxiliary:
             return frozenset(range(len(self.nodes)))
-        needed = {o.node for o in self.outputs}
-        for node in reversed(self.nodes):
-            if node.index in needed:
-                needed.update(node.inputs)
-        return frozenset(needed)
+        return needed(self.nodes, (o.node for o in self.outputs))
 
     @cached_property
     def digest(self) -> str:

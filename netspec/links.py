@@ -43,4 +43,4 @@ def _descend(base: str, parts: Sequence[str]) -> int:
 
 def _passes_link(base: str, parts: Sequence[str]) -> bool:
     """Whether a step of the way is a link: the system says of a link to a folder that it is no folder."""
-    return any(os.path.islink(Path(base, *parts[: i + 1])) for i in range(len(parts)))
+    return any(Path(base, *parts[: i + 1]).is_symlink() for i in range(len(parts)))

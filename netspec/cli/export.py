@@ -12,6 +12,7 @@ from netspec.cli.options import Json, Net, Set, compiled, refuse_inputs
 from netspec.cli.reading import Extra, Map, Nonfinite, Weights, is_spec, reading
 from netspec.cli.terminal import show_json
 from netspec.diagnostics.text import escape, plural
+from netspec.syntax.read import LIBRARY
 
 if TYPE_CHECKING:
     from netspec.backends.torch.loading import Reading
@@ -67,7 +68,7 @@ def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] |
 
 def _stem(spec: Path) -> str:
     """What a file made from a spec is called: as the spec, which may be one of the library, ``netspec:name``."""
-    return str(spec).removeprefix("netspec:") if is_spec(spec) and spec.suffix != ".net" else spec.stem
+    return str(spec).removeprefix(LIBRARY) if is_spec(spec) and spec.suffix != ".net" else spec.stem
 
 
 def _from_spec(graph: Graph, weights: str | None, how: Reading) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] | None]:

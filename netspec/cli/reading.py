@@ -10,6 +10,7 @@ import typer
 
 from netspec.cli.options import compiled
 from netspec.diagnostics.text import escape
+from netspec.syntax.read import LIBRARY
 
 if TYPE_CHECKING:
     from netspec.backends.torch.loading import Reading
@@ -72,7 +73,7 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
 
 def is_spec(model: Path) -> bool:
     """Whether a model is named by its spec: a ``.net`` file, or one of the library."""
-    return model.suffix == ".net" or str(model).startswith("netspec:")
+    return model.suffix == ".net" or str(model).startswith(LIBRARY)
 
 
 def opened(

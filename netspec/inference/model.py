@@ -6,13 +6,13 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
 
 from netspec.backends.atomic import open_regular
-from netspec.backends.onnx.session import infer, open_session, read_onnx_metadata
+from netspec.backends.onnx.session import Device, infer, open_session, read_onnx_metadata
 from netspec.backends.torch import CompiledNet, build
 from netspec.backends.torch.loading import STRICT, Reading, load_weights
 from netspec.backends.torch.pretrained import fresh, pretrained_weights
@@ -23,11 +23,17 @@ from netspec.diagnostics.models import CannotRead
 from netspec.diagnostics.running import LabelCount, NoSuchDevice, NotNetspecModel
 from netspec.diagnostics.sizes import RefusedSizes
 from netspec.diagnostics.weights import NoWeights
-from netspec.graph import Graph
+from netspec.graph import Ending, Graph
 from netspec.open_sizes import Rule
 from netspec.training.device import available_devices, choose_device
 from netspec.training.labels import read_classes
 from netspec.training.rebuild import load_run
+
+_LARGEST: Final = 2**20
+"""Sizes beyond this are none that a rule speaks of."""
+
+_LONGEST_LABELS: Final = 4 * 2**20
+"""Bytes of a file of labels."""
 
 
 class Model(ABC):
@@ -130,12 +136,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise failure(CannotRead(str(path), "it is not text in UTF-8")) from error
 
 
-_LARGEST: Final = 2**20
-"""Sizes beyond this are none that a rule speaks of."""
-
-_LONGEST_LABELS: Final = 4 * 2**20
-
-
 class OnnxModel(Model):
     """A model that netspec has exported, run by onnxruntime."""
 
@@ -199,23 +199,23 @@ def _pair(second: Tensor) -> Tensor:
     return torch.cat([1 - second, second], 1)
 
 
-def _onnx_device(name: str) -> Literal["cpu", "cuda", "auto"]:
+def _onnx_device(name: str) -> Device:
     if name in ("cpu", "cuda", "auto"):
-        return cast("Literal['cpu', 'cuda', 'auto']", name)
+        return cast("Device", name)
     raise failure(NoSuchDevice(name, tuple(d for d in available_devices() if d != "mps")))
 
 
-def _ending(path: Path, metadata: Mapping[str, str]) -> Literal["softmax", "sigmoid"] | None:
+def _ending(path: Path, metadata: Mapping[str, str]) -> Ending | None:
     try:
         (ending,) = json.loads(metadata["netspec.activations"]).values()
     except (KeyError, ValueError, AttributeError, RecursionError) as error:
         raise failure(NotNetspecModel(str(path), "it does not say which activation its one output ends in")) from error
     if ending not in ("softmax", "sigmoid", None):
         raise failure(NotNetspecModel(str(path), "it ends in an activation that is not known"))
-    return cast("Literal['softmax', 'sigmoid'] | None", ending)
+    return cast("Ending | None", ending)
 
 
-def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Literal["softmax", "sigmoid"] | None) -> Task:
+def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Ending | None) -> Task:
     """The task by the model's own input and output."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shapes = [list(i.shape) for i in inputs], [list(o.shape) for o in outputs]

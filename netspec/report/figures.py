@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.graph import Graph, Node
 from netspec.layer import layers
+from netspec.report.columns import columns
 from netspec.shape import Open, Shape
 from netspec.shape import show as show_shape
 from netspec.values import show
@@ -89,18 +90,10 @@ def table(graph: Graph) -> str:
         for n in graph.nodes
     ]
     total = ("", f"{len(graph.layers)} layers", "", f"{graph.parameters:,}", f"{graph.macs:,}")
-    widths = [max(len(row[i]) for row in (head, *body, total)) for i in range(5)]
-    rule = "-" * (sum(widths) + 8)
-    lines = [_line(head, widths), rule, *(_line(row, widths) for row in body), rule, _line(total, widths)]
+    lines = columns(head, body, [total], right=2)
     if graph.trainable != graph.parameters:
         lines.append(f"* frozen: {graph.trainable:,} of {graph.parameters:,} parameters are trainable")
     return "\n".join(lines)
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    left = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
-    right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
-    return "  ".join([*left, *right]).rstrip()
 
 
 def _figure(count: int) -> str:

@@ -268,12 +268,14 @@ def _report_few(graph: Graph, collector: Collector) -> None:
 
 def _with_inputs(collector: Collector, attempt: Trace) -> list[Diagnostic]:
     """What was found, with the inputs whose sizes were tried in vain beside what refuses them."""
-    found, names = list(collector.diagnostics), tuple(attempt.symbols)
+    found = list(collector.diagnostics)
     for i, diagnostic in enumerate(found):
         if attempt.refused is not None and diagnostic.code == attempt.code:
-            places = dict.fromkeys(attempt.places[s] for s in names if s in attempt.places)
-            text = f"leaves {listing(names)} open, and no sizes were found that fit"
-            found[i] = replace(diagnostic, related=(*diagnostic.related, *(Related(p, text) for p in places)))
+            places: dict[Place, list[str]] = {}
+            for letter in (s for s in attempt.symbols if s in attempt.places):
+                places.setdefault(attempt.places[letter], []).append(letter)
+            texts = {p: f"leaves {listing(letters)} open, and no sizes were found that fit" for p, letters in places.items()}
+            found[i] = replace(diagnostic, related=(*diagnostic.related, *(Related(p, text) for p, text in texts.items())))
             break
     return found
 

@@ -137,7 +137,7 @@ def _route(path: str, using: Source) -> tuple[str, tuple[str, ...], str]:
 def _beside(base: str, parts: tuple[str, ...]) -> tuple[str, ...]:
     """Specs with a name like that of a file which is not there, from the folder where it should be."""
     try:
-        folder = open_without_links(base, parts[:-1])
+        folder: int = open_without_links(base, parts[:-1])
     except OSError:
         return ()
     try:
@@ -150,7 +150,7 @@ def _beside(base: str, parts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _nearby(path: Path) -> tuple[str, ...]:
     try:
-        return _like(path.name, os.listdir(path.parent))
+        return _like(path.name, [p.name for p in path.parent.iterdir()])
     except OSError:
         return ()
 

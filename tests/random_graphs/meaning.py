@@ -97,9 +97,11 @@ class Here:
     variables: dict[str, Any]
     frozen: bool = False
     preprocess: bool = False
+    net: str = ""
+    """The path of the net whose text this is, or of its use: below it are its shared blocks."""
 
-    def inner(self, place: Place | None = None, frozen: bool = False) -> Here:
-        return Here(place or self.place, dict(self.variables), self.frozen or frozen, self.preprocess)
+    def inner(self, place: Place | None = None) -> Here:
+        return replace(self, place=place or self.place, variables=dict(self.variables))
 
 
 class Reader(Generic[T]):
@@ -149,7 +151,7 @@ class Reader(Generic[T]):
 
     def _step(self, step: Step, here: Here, flow: int | None) -> int:
         if step.frozen:
-            here = Here(here.place, here.variables, True, here.preprocess)
+            here = replace(here, frozen=True)
         name = None if step.label is None else str(self._value(step.label, here, flow))
         if name is not None and name in here.place.labels:
             raise Misuse(f"the label {name} stands twice")
@@ -174,7 +176,7 @@ class Reader(Generic[T]):
             case Call():
                 number = here.place.number()
                 shared = self.blocks[step.block].shared
-                inside = Place(step.block if shared else here.place.join(name or number))
+                inside = Place(Place(here.net).join(step.block) if shared else here.place.join(name or number))
                 made = self._call(step, here, inside, self._flowing(flow))
             case _:
                 raise TypeError(step)
@@ -229,9 +231,10 @@ class Reader(Generic[T]):
 
     def _call(self, step: Call, here: Here, place: Place, flow: int) -> int:
         block = self.blocks[step.block]
-        inner = Here(place, self._given(block, step, here, flow), here.frozen, here.preprocess)
+        inner = replace(here, place=place, variables=self._given(block, step, here, flow))
         if block.input is not None and block.input.label is not None:
             place.labels[block.input.label.text] = (flow, None)
+            inner.net = place.path
         return self._flowing(self.body(block.body, inner, flow))
 
     def _part(self, step: PartOf, here: Here, name: str, flow: int) -> tuple[int, Place | None]:
@@ -242,7 +245,7 @@ class Reader(Generic[T]):
             raise Misuse(f"{step.block} has no part {step.part}")
         place = Place(here.place.path)
         variables = self._given(block, step, here, flow)
-        made = self._step(replace(found, label=label(name)), Here(place, variables, here.frozen, here.preprocess), flow)
+        made = self._step(replace(found, label=label(name)), replace(here, place=place, variables=variables), flow)
         return made, place.labels[name][1]
 
     def _given(self, block: Block, step: Call, here: Here, flow: int) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def slice_(w: Weights, x: Tensor, start: int, stop: int | None, step: int, axis:
 
 @reference
 def channel_shuffle(w: Weights, x: Tensor, groups: int) -> Tensor:
+    if x.dim() < 3:
+        raise ValueError("channel_shuffle expects input with > 2 dims")
     return torch.unflatten(x, 1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
