@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -28,3 +29,9 @@ def open_beside(source: Source, name: str) -> BinaryIO:
     except OSError as error:
         raise failure(CannotRead(shown, error.strerror or str(error))) from error
     return regular(descriptor, shown)
+
+
+def is_beside(source: Source, name: str) -> bool:
+    """Whether there is anything by the name that a source calls a file, which is not opened."""
+    path = PurePath(name)
+    return os.path.lexists(path if path.is_absolute() else Path(source.folder, *source.way, *path.parts)) if "\0" not in name else False

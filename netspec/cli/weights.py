@@ -70,11 +70,12 @@ def _write(out: Path, force: bool, loaded: Loaded, *inputs: Path) -> None:
     from netspec.backends.torch.weights import write_weights
     from netspec.diagnostics import failure
     from netspec.diagnostics.models import TargetExists
+    from netspec.training.labels import CLASSES
 
     refuse_inputs(out, *inputs)
     if out.exists() and not force:
         raise failure(TargetExists(str(out)))
-    write_weights(out, loaded.tensors, {k: v for k, v in loaded.metadata.items() if k == "netspec.classes"})
+    write_weights(out, loaded.tensors, {k: v for k, v in loaded.metadata.items() if k == CLASSES})
 
 
 def _show_asked(graph: Graph, json: bool) -> None:

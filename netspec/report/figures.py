@@ -56,6 +56,7 @@ def rows(graph: Graph) -> list[dict[str, Any]]:
             "parameters": n.facts.parameters,
             "macs": _data(n.facts.macs),
             "frozen": n.frozen,
+            "auxiliary": n.index not in graph.inferred,
         }
         for n in graph.layers
     ]
@@ -85,7 +86,7 @@ def table(graph: Graph) -> str:
             written(n),
             show_shape(n.output),
             _figure(n.facts.parameters) + (" *" if n.frozen and n.facts.parameters else ""),
-            _figure(n.facts.macs),
+            _figure(n.facts.macs) + ("" if n.index in graph.inferred else " +"),
         )
         for n in graph.nodes
     ]
@@ -93,6 +94,8 @@ def table(graph: Graph) -> str:
     lines = columns(head, body, [total], right=2)
     if graph.trainable != graph.parameters:
         lines.append(f"* frozen: {graph.trainable:,} of {graph.parameters:,} parameters are trainable")
+    if graph.auxiliary:
+        lines.append("+ auxiliary: for training alone, and not in the sum of the MACs, which is that of inference")
     return "\n".join(lines)
 
 

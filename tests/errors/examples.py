@@ -108,6 +108,7 @@ _OF_MODELS: tuple[Problem, ...] = (
     weights.NotConvertible("reshape", "decoder.1"),
     weights.NoWeights("MobileNetV2", (("features.0.0.weight", "mobilenet_v2.net:5:5"), ("classifier.1.bias", "mobilenet_v2.net:31:66"))),
     weights.UnknownCheckpoint("resnet51", "resnet50"),
+    weights.WeightsNotThere("vgg16_features.npz"),
     weights.CannotFetch(
         "mobilenet_v2",
         "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",

@@ -17,9 +17,8 @@ from netspec.sizes import at
 from netspec.source import Place, Source, Span
 
 DRAWN_OFTEN = {
-    "attention", "class_token", "crop", "cross_attention", "pixel_shuffle", "pixel_unshuffle", "resize", "squeeze", "unflatten",
-    "window_attention",
-    "window_merge",
+    "attention", "class_token", "crop", "cross_attention", "linear", "pixel_shuffle", "pixel_unshuffle", "resize", "squeeze", "unflatten",
+    "window_attention", "window_merge",
 }  # fmt: skip
 """Layers that reject most of what is drawn."""
 
