@@ -104,7 +104,8 @@ def check_zoo() -> Iterator[Row]:
 
 
 _MILLION = """
-block unit(width) { residual { conv(width, 3, padding=1, bias=false) -> bn -> relu -> conv(width, 3, padding=1, bias=false) -> bn } -> relu }
+block half(width) { conv(width, 3, padding=1, bias=false) -> bn }
+block unit(width) { residual { half(width) -> relu -> half(width) } -> relu }
 block stage(width, depth) { repeat(depth) { unit(width) } }
 
 net Million {

@@ -45,6 +45,12 @@ def least(value: Dim) -> int | None:
     return _bound(value, upper=False).least()
 
 
+def band(value: Dim, letter: str) -> tuple[Fraction, Fraction, Fraction]:
+    """For a linear formula in one symbol its slope, and two numbers: it lies between ``slope n + low`` and ``slope n + high``."""
+    low, high = _bound(value, upper=False), _bound(value, upper=True)
+    return low.slopes.get(letter, _ZERO), low.constant, high.constant
+
+
 def _bound(value: Dim, upper: bool) -> Bound:
     """A linear function that is nowhere below the formula (``upper``), or nowhere above it."""
     bound = Bound(constant=Fraction(value.constant))

@@ -21,7 +21,7 @@ from netspec.resolve.expectations import check_expectations
 from netspec.resolve.library import Library
 from netspec.resolve.network import Written, expand_net
 from netspec.resolve.scope import Namespace, Scope
-from netspec.resolve.settings import Override, as_setting, check_training, check_names, check_section
+from netspec.resolve.settings import Override, as_setting, check_names, check_section, check_training
 from netspec.sections import SECTIONS
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast

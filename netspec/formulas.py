@@ -23,7 +23,19 @@ Linear = dict[tuple[str, ...], Fraction]
 
 def written(value: Dim, classes: Classes | None = None) -> str:
     """The formula as text; with ``classes``, as it may be written for sizes of these classes alone."""
-    return _text(_linear(value, classes or {}))
+    plain = _text(_linear(value, classes or {}))
+    return min(plain, _folded(value, classes or {}) or plain, key=len)
+
+
+def _folded(value: Dim, classes: Classes) -> str | None:
+    """A single quotient with the constant behind it taken inside: ``ceil((T - 20)/16)`` for ``ceil((T - 4)/16) - 1``."""
+    if len(value.terms) != 1 or not value.constant:
+        return None
+    ((atoms, factor),) = value.terms.items()
+    of, by = getattr(atoms[0], "of", None), getattr(atoms[0], "by", None)
+    if factor != 1 or len(atoms) > 1 or of is None or not isinstance(by, int) or remainder(of, by, classes) is not None:
+        return None
+    return _rounded(of + value.constant * by, by, classes)
 
 
 def sides(value: Dim) -> tuple[str, str]:
@@ -108,9 +120,11 @@ def _linear(value: Dim | int, classes: Classes) -> Linear:
 
 def _larger(value: Dim, classes: Classes) -> str | None:
     """What is cut off at another number than 0, where the formula is nothing but that: ``max(H - 4, 16)``."""
-    (atoms, factor), *others = value.terms.items()
+    if len(value.terms) != 1:
+        return None
+    ((atoms, factor),) = value.terms.items()
     of, by = getattr(atoms[0], "of", None), getattr(atoms[0], "by", None)
-    if others or factor != 1 or len(atoms) > 1 or of is None or by is not None:
+    if factor != 1 or len(atoms) > 1 or of is None or by is not None:
         return None
     return f"max({_text(_linear(of + value.constant, classes))}, {value.constant})"
 

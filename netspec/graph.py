@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,6 +98,15 @@ class Node:
         return self.facts.output
 
 
+def needed(nodes: Sequence[Node], results: Iterable[int]) -> frozenset[int]:
+    """The numbers of the nodes on a way to a result; each node comes after what it needs."""
+    found = set(results)
+    for node in reversed(nodes):
+        if node.index in found:
+            found.update(node.inputs)
+    return frozenset(found)
+
+
 Ending = Literal["softmax", "sigmoid"]
 
 
@@ -180,6 +189,8 @@ class Graph:
     pretrained: tuple[Pretrained, ...] = ()
     augment: Mapping[str, tuple[Augmentation, ...]] = field(default_factory=dict)
     """What happens to the raw pictures of an input while training, by the input's name: nothing of it is in the net itself."""
+    left_out: frozenset[str] = frozenset()
+    """The keys of weights that used nets have by themselves and not here, since nothing takes what they lead to: a file may hold them."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The texts of the files that the spec uses, by their paths from its folder, or ``netspec:name``."""
     train: Section = field(default_factory=Section)
@@ -233,11 +244,7 @@ class Graph:
         """The nodes that inference needs, by number: all but what serves auxiliary outputs alone."""
         if not self.auxiliary:
             return frozenset(range(len(self.nodes)))
-        needed = {o.node for o in self.outputs}
-        for node in reversed(self.nodes):
-            if node.index in needed:
-                needed.update(node.inputs)
-        return frozenset(needed)
+        return needed(self.nodes, (o.node for o in self.outputs))
 
     @cached_property
     def digest(self) -> str:
@@ -257,7 +264,7 @@ class Graph:
                 yield key_of(node.path, name), weight, node
 
     def ending(self, output: Output) -> Ending | None:
-        """The activation that makes probabilities of an output's logits, and nothing else: a `sigmoid`, or a `softmax` over its channels."""
+        """The activation that makes probabilities of an output's logits, and serves nothing else: `sigmoid`, `softmax` over channels."""
         node = self.nodes[output.node]
         if node.layer in ("softmax", "sigmoid") and any(output.node in n.inputs for n in self.nodes):
             return None

@@ -72,9 +72,7 @@ class Real(Kind):
             return "a number"
         if self.high == float("inf"):
             return f"a number {'above' if self.open_low else 'of at least'} {self.low:g}"
-        return f"a number {'above' if self.open_low else 'from'} {self.low:g} {'and up' if self.open_low else ''} to {self.high:g}".replace(
-            "  ", " "
-        )
+        return f"a number above {self.low:g} and up to {self.high:g}" if self.open_low else f"a number from {self.low:g} to {self.high:g}"
 
     def accept(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, int) and value.bit_length() > 1000):

@@ -8,6 +8,7 @@ them is told the name to write.
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ class Layer:
 
     @property
     def doc(self) -> str:
-        return self.rule.__doc__ or ""
+        """Its reference page: what it does, a line for each parameter, its weights and MACs."""
+        return inspect.cleandoc(self.rule.__doc__ or "")
 
     @property
     def family(self) -> str:

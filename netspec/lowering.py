@@ -13,7 +13,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class TorchCall:
-    """A module to construct: a class of ``torch.nn`` (or of the backend's own few) and its arguments."""
+    """A module to construct: a class of ``torch.nn`` (or of the backend's own) and its arguments."""
 
     name: str
     args: tuple[Any, ...]

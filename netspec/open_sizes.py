@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from math import lcm
+from math import floor, lcm
 from typing import Any, Final
 
+from netspec.bounds import band
 from netspec.conditions import Condition
 from netspec.diagnostics.problem import Trail
 from netspec.diagnostics.text import listing
@@ -186,11 +187,11 @@ class OpenSizes:
         demands = [d for d in self.demands if d not in self._coupled and any(symbol in c.difference.symbols for c in d.conditions)]
         others = {s: n for s, n in self.traced.items() if s != symbol}
         period, settled = 1, 1
-        for condition in (c for d in demands for c in d.conditions):
+        for condition in dict.fromkeys(c for d in demands for c in d.conditions):
             alone = condition.difference.among(others)
             if isinstance(alone, Dim):
-                period = lcm(period, alone.period)
-                settled = max(settled, _settles(alone, symbol)) if period < _LONGEST else _LONGEST
+                start, every = _settles(alone, symbol, condition)
+                period, settled = lcm(period, every), max(settled, start)
         if settled + 2 * period > _LONGEST:
             return None
         accepted = [n for n in range(1, settled + period) if all(d.objection({**others, symbol: n}) is None for d in demands)]
@@ -259,14 +260,20 @@ class OpenSizes:
         return next(self._refusals([d for d in self.demands if d not in self._coupled], sizes), None) if size >= 1 else None
 
 
-def _settles(alone: Dim, symbol: str) -> int:
-    """A size from which on the sign of a formula in one symbol, or whether it is 0, depends on the residue of the size alone."""
-    if any(len(atoms) > 1 for atoms in alone.terms) or "max(" in str(alone):
-        return 8 * alone.period + 512
-    period = alone.period
-    first = [alone.at({symbol: n}) for n in range(1, period + 1)]
-    slope = alone.at({symbol: 1 + period}) - first[0]
-    return 1 if not slope else 1 + period * (1 + max(-(-abs(e) // abs(slope)) for e in first))
+def _settles(alone: Dim, symbol: str, condition: Condition) -> tuple[int, int]:
+    """From which size on it depends on the residue of the size alone, or on nothing, how a condition goes out, and the period of that.
+
+    A formula that grows has one sign from some size on. One that does not repeats itself; so may what a rule says where a condition fails.
+    """
+    if not alone.is_linear:
+        return 8 * alone.period + 512, alone.period
+    slope, low, high = band(alone, symbol)
+    if not slope:
+        return 1, alone.period
+    start = max(1, 1 + floor(-low / slope), 1 + floor(-high / slope)) + 1
+    value = alone.at({symbol: start})
+    holds = (value >= 0 if condition.order else value == 0) is condition.outcome
+    return start, 1 if holds else alone.period
 
 
 def _reduced(period: int, residues: Sequence[int] | set[int]) -> tuple[int, tuple[int, ...]]:

@@ -292,7 +292,6 @@ SECTIONS: Final[Mapping[str, Callable[..., None]]] = {"train": train, "data": da
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "train": {
         "metrics": "metrics beside the accuracy are not built yet: training reports loss and accuracy",
-        "augment": "augmentation is not built yet: leave augment out",
     },
     "data": {
         "target": "targets other than the folder's name are not built yet: leave target out",

@@ -52,7 +52,8 @@ def show(shape: Shape | None) -> str:
 def times(shape: Shape, sign: str) -> str:
     """The axes with a sign between them, and space around it where formulas are longer than a letter."""
     texts = [n.as_factor() if isinstance(n, Open) else str(n) for n in shape]
-    return (f" {sign} " if any(" " in t or "/" in t for t in texts) else sign).join(texts) or "scalar"
+    formulas = any(len(text) > 1 and isinstance(n, Open) for n, text in zip(shape, texts))
+    return (f" {sign} " if formulas else sign).join(texts) or "scalar"
 
 
 def same(a: Shape | int, b: Shape | int) -> bool:

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final
 
 from netspec.kinds import Kind
@@ -102,18 +102,9 @@ class Signature:
         return ", ".join(str(p) for p in self.parameters if not p.aside)
 
 
+@cache
 def signature_of(declaration: Callable[..., object]) -> Signature:
     """Read a declaration's signature: parameters annotated ``Shape`` are tensors, the others arguments."""
-    known = _signatures.get(declaration)
-    if known is None:
-        known = _signatures[declaration] = _read(declaration)
-    return known
-
-
-_signatures: dict[Callable[..., object], Signature] = {}
-
-
-def _read(declaration: Callable[..., object]) -> Signature:
     tensors, variadic, parameters = 0, False, []
     for p in inspect.signature(declaration).parameters.values():
         if p.annotation == Shape:

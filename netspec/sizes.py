@@ -71,6 +71,11 @@ class Atom:
         return self.of.symbols | self.by.symbols if isinstance(self.by, Dim) else self.of.symbols
 
     @cached_property
+    def is_linear(self) -> bool:
+        """Whether it is a symbol, or a quotient by a number of what is linear."""
+        return self.of is None or (isinstance(self.by, int) and self.of.is_linear)
+
+    @cached_property
     def period(self) -> int:
         """After so much more of a symbol, the atom has grown by the same amount, whatever the size was."""
         if isinstance(self.by, Dim):
@@ -110,6 +115,11 @@ class Dim(Open):
     def period(self) -> int:
         """After so much more of a symbol, a formula without products has grown by the same amount, whatever the size was."""
         return lcm(*(atom.period for atoms in self.terms for atom in atoms))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is made of symbols and of quotients by numbers alone, so that it grows by the same amount with every period."""
+        return all(len(atoms) == 1 and atoms[0].is_linear for atoms in self.terms)
 
     def at(self, sizes: Mapping[str, int]) -> int:
         """The number where the symbols have these sizes."""

@@ -23,6 +23,11 @@ def open_regular(name: str) -> BinaryIO:
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except (OSError, ValueError) as error:
         raise failure(CannotRead(name, getattr(error, "strerror", None) or str(error))) from error
+    return regular(descriptor, name)
+
+
+def regular(descriptor: int, name: str) -> BinaryIO:
+    """The file of a descriptor; raises N801 and closes it where that is anything but a regular one."""
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

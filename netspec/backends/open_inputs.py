@@ -27,7 +27,7 @@ def sizes_of(graph: Graph, shapes: Sequence[Shape]) -> dict[str, int]:
                 if isinstance(wanted, Open) and str(wanted) in symbols_of(wanted):
                     found.setdefault(str(wanted), n)
     for node, shape in zip(graph.inputs, shapes, strict=True):
-        if at(node.output, found) != shape:
+        if any(s not in found for s in symbols_of(node.output)) or at(node.output, found) != shape:
             with_sizes = "".join(f", where {s} is {n}" for s, n in found.items() if len(graph.inputs) > 1)
             raise failure(WrongInput(node.label or node.path, f"of shape {tuple(shape)}{with_sizes}", node.output))
     if graph.sizes is not None:
@@ -50,22 +50,22 @@ def refuse_fixed(graph: Graph, target: str) -> None:
         return
     for node in graph.layers:
         lowering = node.facts.torch if target == "PyTorch" else node.facts.onnx
-        size = next(_open_in(lowering), None)
+        size = next(open_sizes_in(lowering), None)
         if size is not None:
             problem = OpenSizeFixed(node.layer, target, str(size), tuple(sorted(size.symbols)))
             raise NetspecError([Diagnostic(problem, node.place, (), node.trail)])
 
 
-def _open_in(value: Any) -> Iterator[Open]:
+def open_sizes_in(value: Any) -> Iterator[Open]:
     """The open sizes in a recorded call."""
     if isinstance(value, Open):
         yield value
     elif isinstance(value, TorchCall):
-        yield from _open_in((*value.args, *value.kwargs.values()))
+        yield from open_sizes_in((*value.args, *value.kwargs.values()))
     elif isinstance(value, OnnxCall):
-        yield from _open_in((*value.inputs, *value.attributes.values()))
+        yield from open_sizes_in((*value.inputs, *value.attributes.values()))
     elif isinstance(value, OnnxConstant):
-        yield from _open_in(value.value)
+        yield from open_sizes_in(value.value)
     elif isinstance(value, tuple | list):
         for part in value:
-            yield from _open_in(part)
+            yield from open_sizes_in(part)

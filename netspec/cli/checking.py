@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ def check(
     try:
         source = read_source(spec, max_bytes)
         graphs = compile_source(source, net=net, settings=settings, limits=limits, every=net is None, collector=found)
+        _look_for_weights(graphs, found)
     except NetspecError as error:
         if not json:
             raise
@@ -45,6 +46,27 @@ def check(
             show_diagnostics(found.diagnostics)
         print("\n".join(map(_sentences, graphs)))
     return 0
+
+
+def _look_for_weights(graphs: Sequence[Graph], found: Collector) -> None:
+    """Warn of files of weights that are asked for and are not there, without reading any. Raises N822 for a checkpoint of no such name."""
+    asked = {p.place: p for graph in graphs for p in graph.pretrained}
+    if not asked:
+        return
+    from netspec.backends.beside import is_beside
+    from netspec.backends.checkpoints import PREFIX, checkpoint
+    from netspec.diagnostics.weights import WeightsNotThere
+
+    for place, item in asked.items():
+        if not item.file.startswith(PREFIX):
+            if not is_beside(place.source, item.file):
+                found.add(WeightsNotThere(item.file), place)
+            continue
+        try:
+            checkpoint(item.file)
+        except NetspecError as error:
+            found.add(error.diagnostics[0].problem, place)
+    found.raise_errors()
 
 
 def _as_data(diagnostics: tuple[Diagnostic, ...]) -> list[dict[str, Any]]:

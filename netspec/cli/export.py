@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netspec.cli.options import Json, Net, Set, compiled, refuse_inputs
-from netspec.cli.reading import Extra, Map, Nonfinite, Weights, is_spec, reading
+from netspec.cli.reading import Extra, Labels, Map, Nonfinite, Weights, is_spec, reading
 from netspec.cli.terminal import show_json
 from netspec.diagnostics.text import escape, plural
+from netspec.syntax.read import LIBRARY
 
 if TYPE_CHECKING:
     from netspec.backends.torch.loading import Reading
@@ -29,6 +30,7 @@ def command(
     onnx: Onnx = False,
     out: Out = None,
     weights: Weights = None,
+    labels: Labels = None,
     map_: Map = None,
     allow_extra: Extra = False,
     allow_nonfinite: Nonfinite = False,
@@ -43,11 +45,17 @@ def command(
     from netspec.backends.onnx import export
 
     how = reading(map_, allow_extra, allow_nonfinite)
+    if labels is not None and model.is_dir():
+        raise typer.BadParameter("goes with a .net file; a run has its own", param_hint="--labels")
     graph, tensors, classes = _from_run(model) if model.is_dir() else _from_spec(compiled(model, set_, net), weights, how)
     target = out or Path(f"{model.resolve().name if model.is_dir() else _stem(model)}.onnx")
     if target.suffix != ".onnx":
         raise typer.BadParameter(f"{escape(str(target))} would be an ONNX file: end its name with .onnx", param_hint="--out")
-    refuse_inputs(target, model, None if weights is None else Path(weights), *(p for p in model.glob("*") if p.suffix != ".onnx"))
+    refuse_inputs(target, model, None if weights is None else Path(weights), labels, *(p for p in model.glob("*") if p.suffix != ".onnx"))
+    if labels is not None:
+        from netspec.inference.model import read_labels
+
+        classes = read_labels(labels)
     report = export(graph, tensors, target, classes=classes, force=force)
     if json:
         show_json(asdict(report))
@@ -67,7 +75,7 @@ def _from_run(folder: Path) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] |
 
 def _stem(spec: Path) -> str:
     """What a file made from a spec is called: as the spec, which may be one of the library, ``netspec:name``."""
-    return str(spec).removeprefix("netspec:") if is_spec(spec) and spec.suffix != ".net" else spec.stem
+    return str(spec).removeprefix(LIBRARY) if is_spec(spec) and spec.suffix != ".net" else spec.stem
 
 
 def _from_spec(graph: Graph, weights: str | None, how: Reading) -> tuple[Graph, Mapping[str, Any], tuple[str, ...] | None]:

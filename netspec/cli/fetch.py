@@ -9,6 +9,7 @@ import typer
 from netspec.cli.options import Json
 from netspec.cli.terminal import show_json
 from netspec.diagnostics.text import escape
+from netspec.report.columns import columns
 
 if TYPE_CHECKING:
     from netspec.backends.checkpoints import Checkpoint
@@ -39,10 +40,7 @@ def command(names: Names = None, json: Json = False) -> None:
 def _catalogue(known: list[Checkpoint]) -> str:
     head = ("name", "net", "MiB", "trained on", "SHA-256 begins", "here")
     body = [(c.name, f"{c.spec}.net {c.net}", f"{c.mebibytes:.1f}", c.data, c.sha256[:8], "yes" if c.path.is_file() else "") for c in known]
-    widths = [max(len(row[i]) for row in (head, *body)) for i in range(6)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in (head, *body)]
-    licences = dict.fromkeys(c.licence for c in known)
-    return "\n".join([lines[0], "-" * (sum(widths) + 10), *lines[1:], "", *licences])
+    return "\n".join([*columns(head, body), "", *dict.fromkeys(c.licence for c in known)])
 
 
 def _data(known: Checkpoint) -> dict[str, Any]:

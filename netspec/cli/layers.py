@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from netspec.diagnostics import failure, problems
 from netspec.diagnostics.text import closest
 from netspec.layer import Layer, elsewhere, layers
 from netspec.layers.planned import planned
+from netspec.report.reference import call
 
 EXAMPLE = "Example: netspec layers conv"
 Name = Annotated[str | None, typer.Argument(metavar="LAYER", help="A layer, by its name here or elsewhere; all of them if left out.")]
@@ -45,14 +47,13 @@ def _catalogue() -> str:
 
 
 def _first(known: Layer) -> str:
-    return known.doc.strip().splitlines()[0]
+    """The first sentence about a layer, which may end on another line than it begins."""
+    return re.split(r"(?<=\.)\s", " ".join(known.doc.split()))[0]
 
 
 def _page(known: Layer) -> str:
-    lines = [line.removeprefix("    ") for line in known.doc.strip().splitlines()]
-    names = f"\n\nElsewhere: {', '.join(known.elsewhere)}" if known.elsewhere else ""
-    arguments = ", ".join(filter(None, ["tensors..." if known.is_merge else "", str(known.signature)]))
-    return f"{known.name}({arguments})\n\n" + "\n".join(lines) + names
+    names = [f"Elsewhere: {', '.join(known.elsewhere)}"] if known.elsewhere else []
+    return "\n\n".join([call(known), known.doc, *names])
 
 
 def _data(known: Layer) -> dict[str, object]:

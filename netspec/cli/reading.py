@@ -10,6 +10,7 @@ import typer
 
 from netspec.cli.options import compiled
 from netspec.diagnostics.text import escape
+from netspec.syntax.read import LIBRARY
 
 if TYPE_CHECKING:
     from netspec.backends.torch.loading import Reading
@@ -72,19 +73,24 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
 
 def is_spec(model: Path) -> bool:
     """Whether a model is named by its spec: a ``.net`` file, or one of the library."""
-    return model.suffix == ".net" or str(model).startswith("netspec:")
+    return model.suffix == ".net" or str(model).startswith(LIBRARY)
 
 
 def opened(
     model: Path, weights: str | None, labels: Path | None, how: Reading, assignments: list[str] | None, net: str | None, device: str
-) -> Opened | Path:
-    """What a command is to be done with: a spec's net with its weights, or the path of a run or an exported model, which has its own."""
-    if is_spec(model):
-        from netspec.inference import SpecModel
+) -> Opened:
+    """What a command is to be done with: a spec's net with its weights, or a run or an exported model, which has its own."""
+    from netspec.inference import SpecModel, open_model
 
-        return SpecModel(compiled(model, assignments, net), weights, device, labels=labels, reading=how)
-    given = {"--weights": weights, "--labels": labels, "--set": assignments, "--net": net}
-    for name, value in given.items():
-        if value is not None and value != []:
-            raise typer.BadParameter("goes with a .net file; a run and an exported model have their own", param_hint=name)
-    return model
+    found: Opened
+    if is_spec(model):
+        found = SpecModel(compiled(model, assignments, net), weights, device, labels=labels, reading=how)
+    else:
+        given = {"--weights": weights, "--labels": labels if model.is_dir() else None, "--set": assignments, "--net": net}
+        for name, value in given.items():
+            if value is not None and value != []:
+                raise typer.BadParameter("goes with a .net file; a run and an exported model have their own", param_hint=name)
+        found = open_model(model, device, labels)
+    if found.numbered:
+        typer.echo("note: nothing names the classes, so they are called by their numbers; --labels FILE gives names, one a line", err=True)
+    return found

@@ -11,6 +11,7 @@ from netspec.cli.options import Json, Net, Set, Spec, compiled, refuse_inputs
 from netspec.cli.reading import Extra, Map, Nonfinite, reading
 from netspec.cli.terminal import show_json
 from netspec.diagnostics.text import escape, plural
+from netspec.report.columns import columns
 from netspec.shape import show
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def command(
     if file is None:
         if out is not None:
             raise typer.BadParameter("goes with a FILE", param_hint="--out")
-        return _show_asked(graph, json)
+        _show_asked(graph, json)
+        return
     from netspec.backends.torch.loading import load_weights
 
     loaded = load_weights(graph, file, how)
@@ -62,18 +64,18 @@ def command(
         typer.echo(_table(loaded))
         if out is not None:
             typer.echo(f"wrote {escape(str(out))}: {plural(len(loaded.tensors), 'tensor')} under the net's keys")
-    return None
 
 
 def _write(out: Path, force: bool, loaded: Loaded, *inputs: Path) -> None:
     from netspec.backends.torch.weights import write_weights
     from netspec.diagnostics import failure
     from netspec.diagnostics.models import TargetExists
+    from netspec.training.labels import CLASSES
 
     refuse_inputs(out, *inputs)
     if out.exists() and not force:
         raise failure(TargetExists(str(out)))
-    write_weights(out, loaded.tensors, {k: v for k, v in loaded.metadata.items() if k == "netspec.classes"})
+    write_weights(out, loaded.tensors, {k: v for k, v in loaded.metadata.items() if k == CLASSES})
 
 
 def _show_asked(graph: Graph, json: bool) -> None:
@@ -119,10 +121,7 @@ def _table(loaded: Loaded) -> str:
         )
         for row in loaded.rows
     ]
-    widths = [max(len(line[i]) for line in (head, *body)) for i in range(5)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in (head, *body)]
-    lines.insert(1, "-" * (sum(widths) + 8))
-    lines += [f"note: {note}" for note in loaded.notes]
+    lines = columns(head, body) + [f"note: {note}" for note in loaded.notes]
     if loaded.left_over:
         shown = ", ".join(escape(key[:200]) for key in loaded.left_over[:10])
         lines.append(

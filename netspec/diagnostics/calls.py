@@ -43,6 +43,8 @@ class UnknownArgument(Problem):
         return f"`{self.owner}` has no argument `{self.argument}`"
 
     def help(self) -> str:
+        if self.argument == "dim" and self.near == "axis":
+            return "did you mean axis? Axes are counted without the batch: dim=1 is axis=0"
         if self.argument in _NOT_HERE:
             return f"leave it out: {_NOT_HERE[self.argument]}"
         if self.near:
@@ -159,3 +161,33 @@ class UnknownParameter(Problem):
         if self.near:
             return f"did you mean {self.near}?"
         return f"it has {listing(self.known)}" if self.known else "it has no parameters"
+
+
+@dataclass(frozen=True)
+class NotScaled(Problem):
+    """Figures for pixels from 0 to 1, on pixels from 0 to 255."""
+
+    figures: str
+    code = "N408"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"normalize({self.figures}) is meant for pixels from 0 to 1, and gets them as they are read, from 0 to 255"
+
+    def help(self) -> str:
+        return f"write scale(1/255) -> normalize({self.figures})"
+
+
+@dataclass(frozen=True)
+class OldMomentum(Problem):
+    """A momentum of batch normalisation as other frameworks count it: what stays of the old statistics."""
+
+    momentum: float
+    code = "N409"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"with momentum {self.momentum:g}, `bn` all but forgets its statistics with every batch"
+
+    def help(self) -> str:
+        return f"it is what is taken of the new ones: {self.momentum:g} in Keras is {1 - self.momentum:.3g} here"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
 from netspec.diagnostics.text import listing, plural
-from netspec.shape import Shape, elements, show
+from netspec.shape import Open, Shape, elements, is_open, show
 
 _SPATIAL = {0: "vector", 1: "CxL", 2: "CxHxW", 3: "CxDxHxW"}
 
@@ -20,6 +20,22 @@ def _channels_first(shape: Shape) -> str:
     return f"channels come first: input({show((shape[2], *shape[:2]))})"
 
 
+def has_batch(shape: Shape) -> bool:
+    """Whether a shape is most likely that of a batch of pictures: 1x3x224x224, where a volume would be 3 points deep."""
+    if len(shape) != 4 or is_open(shape[:2]) or shape[1] not in (1, 3):
+        return False
+    return all(isinstance(n, Open) or n >= _PICTURE for n in shape[2:])
+
+
+_PICTURE = 16
+"""Pictures are at least so high and wide."""
+
+
+def _known_channels(instead: str) -> str:
+    """What to say of a convolution that is told the channels that flow in."""
+    return f"the channels that flow in are known: write {instead}"
+
+
 @dataclass(frozen=True)
 class DoesNotFit(Problem):
     """The window of a convolution or pooling is larger than the data and its padding."""
@@ -30,6 +46,8 @@ class DoesNotFit(Problem):
     window: tuple[int, ...]
     history: tuple[Shape, ...] = ()
     """The shapes it came to be by, the input's first."""
+    instead: str | None = None
+    """The layer without the channels that flow in, where they stand first, as elsewhere."""
     code = "N201"
 
     def message(self) -> str:
@@ -48,6 +66,8 @@ class DoesNotFit(Problem):
             yield "it came to this size by " + " -> ".join(shown if len(shown) < 10 else [*shown[:4], "…", *shown[-4:]])
 
     def help(self) -> str:
+        if self.instead:
+            return _known_channels(self.instead)
         if self.history and channels_last(self.history[0]):
             return _channels_first(self.history[0])
         grow = max((w - p + 1) // 2 for w, p in zip(self.window, self.padded, strict=True))
@@ -325,3 +345,36 @@ class FlowsInTwice(Problem):
         if not self.others:
             return f"name another tensor; {self.layer} {{ | | }} merges what flows in with itself"
         return f"what flows in is always part of it: write {self.layer}({', '.join(self.others)})"
+
+
+@dataclass(frozen=True)
+class InputFirst(Problem):
+    """A convolution that seems to be told the channels that flow in before those it makes, as in PyTorch."""
+
+    layer: str
+    channels: int
+    kernel: tuple[int, ...]
+    instead: str
+    code = "N216"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"`{self.layer}` makes {plural(self.channels, 'channel')}, as many as flow in, with a kernel of {show(self.kernel)}"
+
+    def help(self) -> str:
+        return _known_channels(self.instead)
+
+
+@dataclass(frozen=True)
+class BatchInInput(Problem):
+    """An input that looks like a batch of pictures."""
+
+    shape: Shape
+    code = "N217"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"an input of {show(self.shape)} looks like a batch of pictures of {show(self.shape[1:])}"
+
+    def help(self) -> str:
+        return f"the batch is left out: write input({show(self.shape[1:]).replace(' ', '')})"

@@ -76,7 +76,7 @@ class OpenSizeElsewhere(Problem):
         return f"`{escape(self.text)}` leaves {listing(self.symbols)} open, and only an input can do so"
 
     def help(self) -> str:
-        return "write numbers, or what is computed from them, as x.height // 2"
+        return "write numbers; a layer such as resize_to, crop_to or unflatten goes by what flows in"
 
 
 @dataclass(frozen=True)

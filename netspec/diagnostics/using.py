@@ -140,7 +140,9 @@ class SharedDiffers(Problem):
     code = "N326"
 
     def message(self) -> str:
-        return f"the uses of a shared block have one set of weights, and `{self.path}` would need {self.second} here and {self.first} before"
+        return (
+            f"the uses of a shared block have one set of weights, and `{self.path}` would need {self.second} here and {self.first} before"
+        )
 
     def help(self) -> str:
         return self.hint

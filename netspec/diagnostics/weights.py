@@ -230,3 +230,18 @@ class PartTwice(Problem):
 
     def help(self) -> str:
         return "give a file that holds it once"
+
+
+@dataclass(frozen=True)
+class WeightsNotThere(Problem):
+    """A file of weights that a spec names and that is not there, as the spec is checked."""
+
+    file: str
+    code = "N828"
+    severity = "warning"
+
+    def message(self) -> str:
+        return f"there is no file {escape(self.file[:200])} beside the spec"
+
+    def help(self) -> str:
+        return "put it there before training or exporting; a published checkpoint is netspec:NAME, and netspec fetch lists them"

@@ -6,13 +6,13 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
 
 from netspec.backends.atomic import open_regular
-from netspec.backends.onnx.session import infer, open_session, read_onnx_metadata
+from netspec.backends.onnx.session import Device, infer, open_session, read_onnx_metadata
 from netspec.backends.torch import CompiledNet, build
 from netspec.backends.torch.loading import STRICT, Reading, load_weights
 from netspec.backends.torch.pretrained import fresh, pretrained_weights
@@ -23,11 +23,17 @@ from netspec.diagnostics.models import CannotRead
 from netspec.diagnostics.running import LabelCount, NoSuchDevice, NotNetspecModel
 from netspec.diagnostics.sizes import RefusedSizes
 from netspec.diagnostics.weights import NoWeights
-from netspec.graph import Graph
+from netspec.graph import Ending, Graph
 from netspec.open_sizes import Rule
 from netspec.training.device import available_devices, choose_device
-from netspec.training.labels import read_classes
+from netspec.training.labels import CLASSES, read_classes
 from netspec.training.rebuild import load_run
+
+_LARGEST: Final = 2**20
+"""Sizes beyond this are none that a rule speaks of."""
+
+_LONGEST_LABELS: Final = 4 * 2**20
+"""Bytes of a file of labels."""
 
 
 class Model(ABC):
@@ -37,6 +43,8 @@ class Model(ABC):
     path: Path
     task: Task
     classes: tuple[str, ...]
+    numbered: bool = False
+    """Whether the classes are called by their numbers, since nothing names them."""
     division: Division | None = None
     counts: Mapping[str, int] | None = None
 
@@ -100,11 +108,16 @@ class SpecModel(NetModel):
         self.task = image_task(graph, any_size=True)
         tensors, metadata = _of_spec(graph, weights, reading)
         named = read_labels(labels) if labels is not None else read_classes(metadata)
-        self.classes = named or tuple(map(str, range(self.task.classes)))
+        self.classes, self.numbered = _named(named, self.task)
         if len(self.classes) != self.task.classes:
             raise failure(LabelCount(str(labels or weights), len(self.classes), self.task.outputs))
         self._device = choose_device(device)
         self._net = build(graph, tensors, name=weights or str(self.path)).to(self._device).eval()
+
+
+def _named(classes: tuple[str, ...] | None, task: Task) -> tuple[tuple[str, ...], bool]:
+    """The names of the classes, or where there are none their numbers, and whether these they are."""
+    return (classes, False) if classes else (tuple(map(str, range(task.classes))), True)
 
 
 def _of_spec(graph: Graph, weights: str | None, reading: Reading) -> tuple[Mapping[str, Tensor], Mapping[str, str]]:
@@ -130,25 +143,17 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise failure(CannotRead(str(path), "it is not text in UTF-8")) from error
 
 
-_LARGEST: Final = 2**20
-"""Sizes beyond this are none that a rule speaks of."""
-
-_LONGEST_LABELS: Final = 4 * 2**20
-
-
 class OnnxModel(Model):
-    """A model that netspec has exported, run by onnxruntime."""
+    """A model that netspec has exported, run by onnxruntime. Its classes are called as in ``labels``, else as the file says, else by their
+    numbers."""
 
-    def __init__(self, path: Path, device: str) -> None:
+    def __init__(self, path: Path, device: str, labels: Path | None = None) -> None:
         self.path = path
         metadata = read_onnx_metadata(path)
-        classes = read_classes(metadata)
-        if classes is None:
-            raise failure(NotNetspecModel(str(path), "it names no classes: it was not exported by netspec from a trained run"))
-        self.classes = classes
         self._ending = _ending(path, metadata)
         self._session = open_session(path, _onnx_device(device))
         self.task = _task(path, metadata, self._session, self._ending)
+        self.classes, self.numbered = _named(_classes(path, metadata) if labels is None else read_labels(labels), self.task)
         self._check_labels()
         self._input = self._session.get_inputs()[0].name
         self._axes = dict(enumerate(self._session.get_inputs()[0].shape))
@@ -183,15 +188,26 @@ class OnnxModel(Model):
         return raw if self._ending == "softmax" else torch.softmax(raw, 1)
 
 
-def open_model(path: Path, device: str = "auto") -> Model:
-    """Open the folder of a run, or an ``.onnx`` file that netspec has exported. Raises N764 for anything else, and what those raise."""
+def open_model(path: Path, device: str = "auto", labels: Path | None = None) -> Model:
+    """Open the folder of a run, or an ``.onnx`` file that netspec has exported. Raises N764 for anything else, and what those raise.
+
+    ``labels`` is a file that names the classes of an ``.onnx`` file, one a line.
+    """
     if path.is_dir():
         return RunModel(path, device)
     if not path.exists():
         raise failure(NotNetspecModel(str(path), "there is no such file or folder"))
     if path.suffix.casefold() != ".onnx":
         raise failure(NotNetspecModel(str(path), "it is neither the folder of a run nor an .onnx file"))
-    return OnnxModel(path, device)
+    return OnnxModel(path, device, labels)
+
+
+def _classes(path: Path, metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The classes an exported model names; ``None`` where it names none. Raises N764 where what it says of them is nothing of the kind."""
+    classes = read_classes(metadata)
+    if classes is None and CLASSES in metadata:
+        raise failure(NotNetspecModel(str(path), "what it says of its classes is no such thing"))
+    return classes
 
 
 def _pair(second: Tensor) -> Tensor:
@@ -199,23 +215,23 @@ def _pair(second: Tensor) -> Tensor:
     return torch.cat([1 - second, second], 1)
 
 
-def _onnx_device(name: str) -> Literal["cpu", "cuda", "auto"]:
+def _onnx_device(name: str) -> Device:
     if name in ("cpu", "cuda", "auto"):
-        return cast("Literal['cpu', 'cuda', 'auto']", name)
+        return cast("Device", name)
     raise failure(NoSuchDevice(name, tuple(d for d in available_devices() if d != "mps")))
 
 
-def _ending(path: Path, metadata: Mapping[str, str]) -> Literal["softmax", "sigmoid"] | None:
+def _ending(path: Path, metadata: Mapping[str, str]) -> Ending | None:
     try:
         (ending,) = json.loads(metadata["netspec.activations"]).values()
     except (KeyError, ValueError, AttributeError, RecursionError) as error:
         raise failure(NotNetspecModel(str(path), "it does not say which activation its one output ends in")) from error
     if ending not in ("softmax", "sigmoid", None):
         raise failure(NotNetspecModel(str(path), "it ends in an activation that is not known"))
-    return cast("Literal['softmax', 'sigmoid'] | None", ending)
+    return cast("Ending | None", ending)
 
 
-def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Literal["softmax", "sigmoid"] | None) -> Task:
+def _task(path: Path, metadata: Mapping[str, str], session: Any, ending: Ending | None) -> Task:
     """The task by the model's own input and output."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shapes = [list(i.shape) for i in inputs], [list(o.shape) for o in outputs]

@@ -26,7 +26,6 @@ from netspec.report.models import LabelProbability, Prediction
 _BATCH: Final = 64
 _LARGEST_BATCH_BYTES: Final = 64 * 2**20
 
-
 Name = str | os.PathLike[str]
 
 
@@ -37,8 +36,8 @@ def predict(
 
     ``model`` is the folder of a run (its best weights, else its last), an ``.onnx`` file that netspec has exported, or an opened model,
     as :class:`~netspec.inference.SpecModel` makes one of a spec and a file of weights. Images are decoded as in training; where the net
-    leaves height and width open, each image keeps its own. Where the net
-    ends in logits, softmax (or, of one number, sigmoid) makes them probabilities.
+    leaves height and width open, each image keeps its own. Where the net ends in logits, softmax (or, of one number, sigmoid) makes them
+    probabilities.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a path or image that cannot be read, or of a size that the net refuses, exits 3, a
     model that cannot be used 4, a device that is not there 5, an answer that is not finite 6 and names the image.

@@ -52,6 +52,11 @@ def cut(starts: OnnxExpression, ends: OnnxExpression, axes: Sequence[int], of: O
     return op.Slice(of, starts, ends, whole(tuple(axes)))
 
 
+def column(of: OnnxExpression, axes: int) -> OnnxCall:
+    """A list with a number for each channel, so that it stretches over ``axes`` axes behind them."""
+    return op.Reshape(of, whole((-1, *(1,) * axes)))
+
+
 def reordered(order: Sequence[int], axis: int, of: OnnxExpression = X) -> OnnxCall:
     """What stands at ``order`` on an axis."""
     return op.Gather(of, whole(tuple(order)), axis=axis)

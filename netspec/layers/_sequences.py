@@ -2,6 +2,7 @@
 
 from netspec.diagnostics import problems
 from netspec.layer import Reject
+from netspec.lowering import OnnxCall, OnnxExpression, W, op
 from netspec.shape import Shape
 
 WANTED = "a sequence TxN"
@@ -19,3 +20,10 @@ def hint(x: Shape) -> str:
     if len(x) == 1:
         return f"make it a sequence of one, with reshape([1, {x[0]}]), or put this before flatten"
     return "make the places of a map a sequence: flatten(1) -> transpose"
+
+
+def mapped(of: OnnxExpression, bias: bool, name: str = "") -> OnnxCall:
+    """``y = W x + b`` along the last axis, with the weights of the linear layer ``name``, as ``out_proj``, or the layer's own."""
+    weight, shift = (f"{name}.{part}" if name else part for part in ("weight", "bias"))
+    product = op.MatMul(of, op.Transpose(W(weight), perm=(1, 0)))
+    return op.Add(product, W(shift)) if bias else product

@@ -1,8 +1,13 @@
-"""What convolutions and poolings share: a tensor with channels and one to three axes in space."""
+"""What layers over space share: a tensor with channels and one to three axes in space, windows, margins."""
+
+from typing import Final
 
 from netspec.diagnostics import problems
 from netspec.layer import Reject
 from netspec.shape import Shape, is_open, spread, windows
+
+ONNX_MODES: Final = {"zeros": "constant", "constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+"""What a margin holds, in the words of ONNX."""
 
 
 def rank_of(x: Shape, layer: str) -> int:
@@ -20,6 +25,13 @@ def extent(value: int | tuple[int, ...], x: Shape, argument: str) -> tuple[int, 
         assert isinstance(value, tuple)
         raise Reject(problems.ExtentCount(argument, value, x), at=argument)
     return found
+
+
+def widest(mode: str, x: Shape) -> Shape | None:
+    """The widest margins that data can fill: a mirror shows every point but the one it stands at, and a circle goes round once."""
+    if mode == "reflect":
+        return tuple(n - 1 for n in x[1:])
+    return x[1:] if mode == "circular" else None
 
 
 def slid(layer: str, x: Shape, kernel: Shape, stride: Shape, before: Shape, after: Shape, dilation: Shape, ceil: bool = False) -> Shape:

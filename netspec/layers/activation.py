@@ -7,7 +7,7 @@ from netspec.graph import Facts, Weight
 from netspec.kinds import AnyAxis, Boolean, NotNegative, Number, OneOf, Positive
 from netspec.layer import Reject, layer
 from netspec.layers._axes import axis_of
-from netspec.layers._measured import END, cut, sizes, whole
+from netspec.layers._measured import END, column, cut, sizes, whole
 from netspec.lowering import W, X, const, nn, op
 from netspec.shape import Shape, same
 from netspec.values import show
@@ -44,7 +44,7 @@ def prelu(x: Shape, per_channel: Boolean = False, init: Number = 0.25) -> Facts:
     Weights: `weight`, one number, or C of them.
     """
     count = x[0] if per_channel else 1
-    slope = op.Reshape(W("weight"), whole((-1, *(1,) * (len(x) - 1)))) if per_channel else W("weight")
+    slope = column(W("weight"), len(x) - 1) if per_channel else W("weight")
     return Facts(output=x, weights={"weight": Weight((count,))}, torch=nn.PReLU(count, init), onnx=op.PRelu(X, slope))
 
 

@@ -5,7 +5,7 @@ from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, Count, Share
 from netspec.layer import Reject, layer
 from netspec.layers._measured import whole
-from netspec.layers._sequences import hint, sequence_of
+from netspec.layers._sequences import hint, mapped, sequence_of
 from netspec.lowering import OnnxCall, OnnxExpression, OnnxInput, W, X, const, nn, op
 from netspec.shape import Shape, elements, same
 
@@ -110,6 +110,4 @@ def _attended(parts: Parts, widths: tuple[int, int], rank: int, bias: bool) -> O
     key = op.Transpose(split[1], perm=(*before, head, feature, places))
     scores = op.MatMul(op.Mul(query, const((features // heads) ** -0.5)), key)
     gathered = op.Transpose(op.MatMul(op.Softmax(scores, axis=-1), value), perm=apart)
-    joined = op.Reshape(gathered, whole((0,) * (rank - 1) + (-1,)))
-    product = op.MatMul(joined, op.Transpose(W("out_proj.weight"), perm=(1, 0)))
-    return op.Add(product, W("out_proj.bias")) if bias else product
+    return mapped(op.Reshape(gathered, whole((0,) * (rank - 1) + (-1,))), bias, "out_proj")

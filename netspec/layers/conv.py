@@ -1,23 +1,19 @@
 """Convolutions."""
 
 from math import prod
-from typing import Annotated, Final
+from typing import Annotated
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, ConvPadding, Count, OneOf, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers._measured import whole
-from netspec.layers._spatial import extent, rank_of, slid
+from netspec.layers._spatial import ONNX_MODES, extent, rank_of, slid, widest
 from netspec.lowering import OnnxCall, OnnxExpression, TorchCall, W, X, nn, op
 from netspec.shape import Shape, same, same_padding, show
 from netspec.values import Word
 
 PaddingMode = Annotated[str, OneOf(("zeros", "reflect", "replicate", "circular"))]
-
-_ONNX_MODES: Final = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-_SPARE: Final = {"reflect": 1, "circular": 0}
-"""How much smaller than the data a margin has to be: a mirror shows every point but the one it stands at, a circle goes round once."""
 
 _Margins = tuple[Shape, Shape]
 
@@ -96,8 +92,8 @@ def _convolved(
     channels, groups, bias = made
     kernel, stride, dilation = (extent(v, x, n) for v, n in ((kernel, "kernel"), (stride, "stride"), (dilation, "dilation")))
     margins = _margins(x, kernel, stride, padding, dilation)
-    if mode in _SPARE:
-        _check_mode(layer, x, mode, margins or _by_size(x, kernel, stride, dilation))
+    if (most := widest(mode, x)) is not None:
+        _check_margins(layer, x, mode, most, margins or _by_size(x, kernel, stride, dilation))
     weights = {"weight": Weight((channels, x[0] // groups, *kernel))}
     if bias:
         weights["bias"] = Weight((channels,))
@@ -127,12 +123,12 @@ def _by_size(x: Shape, kernel: Shape, stride: Shape, dilation: Shape) -> _Margin
     return tuple(b for b, _ in pairs), tuple(a for _, a in pairs)
 
 
-def _check_mode(layer: str, x: Shape, mode: str, margins: _Margins) -> None:
-    """Reject a margin that the data cannot fill; the one behind is never the smaller one."""
-    _, after = margins
-    if any(m > n - _SPARE[mode] for m, n in zip(after, x[1:], strict=True)):
-        most = f"at most {show(tuple(n - _SPARE[mode] for n in x[1:]))} where padding_mode is {mode} and {show(x)} flows in"
-        raise Reject(problems.BadValue(layer, "padding", most, show(after)), at="padding")
+def _check_margins(layer: str, x: Shape, mode: str, most: Shape, margins: _Margins) -> None:
+    """Reject margins that the data cannot fill; the one behind is never the smaller one."""
+    _, behind = margins
+    if any(m > n for m, n in zip(behind, most, strict=True)):
+        must = f"at most {show(most)} where padding_mode is {mode} and {show(x)} flows in"
+        raise Reject(problems.BadValue(layer, "padding", must, show(behind)), at="padding")
 
 
 def _torch(head: tuple[object, ...], margins: _Margins | None, tail: tuple[object, ...], rank: int) -> TorchCall:
@@ -149,7 +145,7 @@ def _onnx(kernel: Shape, stride: Shape, margins: _Margins | None, dilation: Shap
     if margins is not None and mode == "zeros":
         return op.Conv(X, *learned, pads=margins[0] + margins[1], **window)
     sides = _sides(kernel, stride, dilation) if margins is None else whole((0, 0, *margins[0], 0, 0, *margins[1]))
-    return op.Conv(op.Pad(X, sides, mode=_ONNX_MODES[mode]), *learned, **window)
+    return op.Conv(op.Pad(X, sides, mode=ONNX_MODES[mode]), *learned, **window)
 
 
 def _sides(kernel: Shape, stride: Shape, dilation: Shape) -> OnnxExpression:

@@ -6,6 +6,7 @@ from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, Count, OneOf
 from netspec.layer import Reject, layer
+from netspec.layers._sequences import mapped
 from netspec.lowering import OnnxCall, W, X, nn, op
 from netspec.shape import Shape, elements
 
@@ -33,14 +34,9 @@ def linear(x: Shape, features: Count, bias: Boolean = True, over: Annotated[str,
         weights=weights,
         macs=elements(x) * features,
         torch=nn.Linear(x[-1], features, bias),
-        onnx=_gemm(bias) if len(x) == 1 else _matmul(bias),
+        onnx=_gemm(bias) if len(x) == 1 else mapped(X, bias),
     )
 
 
 def _gemm(bias: bool) -> OnnxCall:
     return op.Gemm(X, W("weight"), *([W("bias")] if bias else []), transB=1)
-
-
-def _matmul(bias: bool) -> OnnxCall:
-    product = op.MatMul(X, op.Transpose(W("weight"), perm=(1, 0)))
-    return op.Add(product, W("bias")) if bias else product

@@ -7,7 +7,7 @@ from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, Count, OneOf, Positive, Real, Share
 from netspec.layer import Reject, layer
-from netspec.layers._measured import whole
+from netspec.layers._measured import column, whole
 from netspec.layers._spatial import rank_of
 from netspec.lowering import OnnxCall, OnnxExpression, W, X, const, nn, op
 from netspec.shape import Shape, elements, same
@@ -115,7 +115,7 @@ def group_norm(x: Shape, groups: Count, eps: Small = 1e-5, affine: Boolean = Tru
     ones, zeros = const((1.0,) * groups), const((0.0,) * groups)
     grouped = op.Reshape(X, whole((0, groups, -1)))
     normal = op.Reshape(op.InstanceNormalization(grouped, ones, zeros, epsilon=eps), op.Shape(X))
-    scaled = op.Add(op.Mul(normal, _column("weight", x)), _column("bias", x))
+    scaled = op.Add(op.Mul(normal, column(W("weight"), len(x) - 1)), column(W("bias"), len(x) - 1))
     return Facts(
         output=x, weights=_learned(x[:1], affine), torch=nn.GroupNorm(groups, x[0], eps, affine), onnx=scaled if affine else normal
     )
@@ -171,7 +171,7 @@ def rms_norm(x: Shape, over: Over | None = None, eps: Small = FLOAT32, affine: B
         module = nn.RMSNorm(shape, eps, affine) if affine else nn.PlainRMSNorm(axes[0], eps)
     if not affine:
         return Facts(output=x, torch=module, onnx=normal)
-    weight = _column("weight", x) if which == "channels" else W("weight")
+    weight = column(W("weight"), len(x) - 1) if which == "channels" else W("weight")
     return Facts(output=x, weights={"weight": Weight(shape)}, torch=module, onnx=op.Mul(normal, weight))
 
 
@@ -219,7 +219,7 @@ def l2_norm(x: Shape, scale: Positive | None = None, eps: Small = 1e-12) -> Fact
         output=x,
         weights={"": Weight(x[:1])},
         torch=nn.ScaledL2Norm(x[0], scale, eps),
-        onnx=op.Mul(normal, _column("", x)),
+        onnx=op.Mul(normal, column(W(""), len(x) - 1)),
     )
 
 
@@ -256,11 +256,6 @@ def _filled(value: float, like: OnnxExpression) -> OnnxExpression:
 def _full(value: float, shape: OnnxExpression) -> OnnxExpression:
     """A tensor of one value, as large as the model finds when it runs."""
     return op.Expand(const((value,)), shape)
-
-
-def _column(weight: str, x: Shape) -> OnnxExpression:
-    """A weight for each channel, so that it stretches over space."""
-    return op.Reshape(W(weight), whole((-1, *(1,) * (len(x) - 1))))
 
 
 def _channels_last(expression: OnnxExpression, x: Shape) -> OnnxCall:

@@ -1,21 +1,19 @@
 """A margin more, or less: padding and cropping."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from netspec.diagnostics import problems
 from netspec.graph import Facts
 from netspec.kinds import Number, OneOf, Sides, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers import _measured as measured
-from netspec.layers._spatial import extent, rank_of
+from netspec.layers._spatial import ONNX_MODES, extent, rank_of, widest
 from netspec.lowering import OnnxExpression, OnnxInput, TorchCall, X, const, nn, op
 from netspec.shape import Shape, show
 from netspec.values import show as written
 
 Margins = Annotated[int | tuple[int, ...], Sides(0)]
 Mode = Annotated[str, OneOf(("zeros", "constant", "reflect", "replicate", "circular"))]
-
-_ONNX_MODES: Final = {"zeros": "constant", "constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 @layer(
@@ -37,7 +35,7 @@ def pad(x: Shape, sides: Margins, mode: Mode = "zeros", value: Number = 0.0) -> 
     if value and mode != "constant":
         must = f"left out where mode is {mode}"
         raise Reject(problems.BadValue("pad", "value", must, written(value), hint="write mode=constant"), at="value")
-    most = _most(mode, x)
+    most = widest(mode, x)
     if most is not None and any(m > n for side in (before, after) for m, n in zip(side, most, strict=True)):
         must = f"at most {show(most)} where mode is {mode} and {show(x)} flows in"
         raise Reject(problems.BadValue("pad", "sides", must, written(sides)), at="sides")
@@ -51,7 +49,7 @@ def pad(x: Shape, sides: Margins, mode: Mode = "zeros", value: Number = 0.0) -> 
 def _onnx(before: Shape, after: Shape, value: float, mode: str) -> OnnxExpression:
     """``Pad``, its axes named: onnxruntime joins one without them to a pooling behind it, and then pads with the least number."""
     axes = measured.whole(tuple(range(2, len(before) + 2)))
-    return op.Pad(X, measured.whole((*before, *after)), const(value), axes, mode=_ONNX_MODES[mode])
+    return op.Pad(X, measured.whole((*before, *after)), const(value), axes, mode=ONNX_MODES[mode])
 
 
 def _sides(value: int | Shape, x: Shape, argument: str) -> tuple[Shape, Shape]:
@@ -60,13 +58,6 @@ def _sides(value: int | Shape, x: Shape, argument: str) -> tuple[Shape, Shape]:
         return value[-2::-2], value[-1::-2]
     both = extent(value, x, argument)
     return both, both
-
-
-def _most(mode: str, x: Shape) -> Shape | None:
-    """The widest margins: a mirror shows every point but the one it stands at, and a circle goes round once."""
-    if mode == "reflect":
-        return tuple(n - 1 for n in x[1:])
-    return x[1:] if mode == "circular" else None
 
 
 def _torch(rank: int, mode: str, sides: Shape, value: float) -> TorchCall:

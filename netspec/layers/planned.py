@@ -9,7 +9,7 @@ from typing import Final
 PLANNED: Final[Mapping[str, tuple[str, ...]]] = {
     "embedding": ("Embedding",),  # its input are whole numbers, and every tensor of a net is of floats so far
     "lstm": ("LSTM", "GRU", "RNN"),
-}  # fmt: skip
+}
 
 
 def planned(name: str) -> str | None:

@@ -6,7 +6,7 @@ from netspec.diagnostics import problems
 from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, ConvPadding, Count, Margin, Spatial
 from netspec.layer import Reject, layer
-from netspec.layers._measured import whole
+from netspec.layers._measured import column, whole
 from netspec.layers._spatial import extent, rank_of
 from netspec.lowering import OnnxExpression, TorchCall, W, X, nn, op
 from netspec.shape import Shape, same, show
@@ -111,6 +111,5 @@ def _onnx(kernel: Shape, stride: Shape, before: Shape, behind: Shape, dilation: 
     spread = op.ConvTranspose(X, W("weight"), pads=before + tuple(max(e, 0) for e in behind), **window)
     zeros = whole((0,) * len(before) + tuple(max(-e, 0) for e in behind))
     axes = whole(tuple(range(2, len(before) + 2)))  # without them onnxruntime joins the zeros to a pooling behind it
-    column = whole((-1, *(1,) * len(before)))
     padded = op.Pad(spread, zeros, None, axes)
-    return op.Add(padded, op.Reshape(W("bias"), column)) if bias else padded
+    return op.Add(padded, column(W("bias"), len(before))) if bias else padded

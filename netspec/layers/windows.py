@@ -9,6 +9,7 @@ from netspec.graph import Facts, Weight
 from netspec.kinds import Boolean, Count, Margin, Share, Spatial
 from netspec.layer import Reject, layer
 from netspec.layers._measured import END, counted, cut, decimal, size, sizes, whole
+from netspec.layers._sequences import mapped
 from netspec.layers._spatial import extent, rank_of
 from netspec.lowering import OnnxCall, OnnxExpression, W, X, const, nn, op
 from netspec.shape import Shape, is_open, same, show
@@ -139,13 +140,13 @@ def _attended(fits: bool, by: Shifts, window: tuple[int, int], widths: tuple[int
     says that they need no padding whatever they are."""
     channels, heads = widths
     moved = _rolled(op.Transpose(X if fits else _padded(window), perm=(0, 3, 1, 2)), by, 2)
-    parts = op.Reshape(_linear("qkv", _cut(moved, window), bias), whole((0, 0, 0, 0, 3, heads, -1)))
+    parts = op.Reshape(mapped(_cut(moved, window), bias, "qkv"), whole((0, 0, 0, 0, 3, heads, -1)))
     query, key, value = (op.Gather(parts, whole(i), axis=4) for i in range(3))
     query, value = (op.Transpose(p, perm=(0, 1, 2, 4, 3, 5)) for p in (query, value))
     scores = op.MatMul(op.Mul(query, const((channels // heads) ** -0.5)), op.Transpose(key, perm=(0, 1, 2, 4, 5, 3)))
     shares = op.Softmax(op.Add(scores, _bias(moved, by, window)), axis=-1)
     gathered = op.Transpose(op.MatMul(shares, value), perm=(0, 1, 2, 4, 3, 5))
-    joined = op.Transpose(_join(_linear("proj", op.Reshape(gathered, whole((0, 0, 0, 0, -1))), bias), window), perm=(0, 3, 2, 1))
+    joined = op.Transpose(_join(mapped(op.Reshape(gathered, whole((0, 0, 0, 0, -1))), bias, "proj"), window), perm=(0, 3, 2, 1))
     back = _rolled(joined, by, 1, back=True)
     return back if fits else cut(whole((0, 0)), sizes(X, 1, 3), (1, 2), back)
 
@@ -154,11 +155,6 @@ def _padded(window: tuple[int, int]) -> OnnxCall:
     """Zeros below and to the right, up to whole windows."""
     more = op.Mod(op.Neg(sizes(X, 1, 3)), whole(window))
     return op.Pad(X, op.Concat(whole((0,) * 5), more, whole((0,)), axis=0))
-
-
-def _linear(name: str, x: OnnxExpression, bias: bool) -> OnnxCall:
-    product = op.MatMul(x, op.Transpose(W(f"{name}.weight"), perm=(1, 0)))
-    return op.Add(product, W(f"{name}.bias")) if bias else product
 
 
 def _bias(moved: OnnxExpression, by: Shifts, window: tuple[int, int]) -> OnnxCall:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.graph import Graph, Node
 from netspec.layer import layers
+from netspec.report.columns import columns
 from netspec.shape import Open, Shape
 from netspec.shape import show as show_shape
 from netspec.values import show
@@ -38,7 +39,7 @@ def _data(value: int | Shape) -> Any:
 
 
 def _sizes(sizes: OpenSizes) -> dict[str, Any]:
-    """Which sizes are accepted: of each letter from ``settled`` on those with these residues of ``period``, before it those in ``early``."""
+    """Which sizes are accepted: of a letter, from ``settled`` on those with these residues of ``period``, before it those in ``early``."""
     rules = {symbol: asdict(rule) | {"must": str(rule)} for symbol, rule in sizes.rules.items()}
     return {"symbols": list(sizes.symbols), "rules": rules, "relations": list(sizes.relations), "sentences": sizes.sentences()}
 
@@ -55,6 +56,7 @@ def rows(graph: Graph) -> list[dict[str, Any]]:
             "parameters": n.facts.parameters,
             "macs": _data(n.facts.macs),
             "frozen": n.frozen,
+            "auxiliary": n.index not in graph.inferred,
         }
         for n in graph.layers
     ]
@@ -84,23 +86,17 @@ def table(graph: Graph) -> str:
             written(n),
             show_shape(n.output),
             _figure(n.facts.parameters) + (" *" if n.frozen and n.facts.parameters else ""),
-            _figure(n.facts.macs),
+            _figure(n.facts.macs) + ("" if n.index in graph.inferred else " +"),
         )
         for n in graph.nodes
     ]
     total = ("", f"{len(graph.layers)} layers", "", f"{graph.parameters:,}", f"{graph.macs:,}")
-    widths = [max(len(row[i]) for row in (head, *body, total)) for i in range(5)]
-    rule = "-" * (sum(widths) + 8)
-    lines = [_line(head, widths), rule, *(_line(row, widths) for row in body), rule, _line(total, widths)]
+    lines = columns(head, body, [total], right=2)
     if graph.trainable != graph.parameters:
         lines.append(f"* frozen: {graph.trainable:,} of {graph.parameters:,} parameters are trainable")
+    if graph.auxiliary:
+        lines.append("+ auxiliary: for training alone, and not in the sum of the MACs, which is that of inference")
     return "\n".join(lines)
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    left = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
-    right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
-    return "  ".join([*left, *right]).rstrip()
 
 
 def _figure(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from inspect import cleandoc
 from itertools import islice, product
 from typing import Any, Final
 
@@ -175,14 +176,13 @@ def _example(known: Layer) -> str:
 
 def _declared(name: str, declaration: Callable[..., None], heading: str) -> str:
     signature = signature_of(declaration)
-    return "\n\n".join(filter(None, [f"{heading} {name}", *_described(declaration.__doc__ or "", signature)]))
+    return "\n\n".join(filter(None, [f"{heading} {name}", *_described(cleandoc(declaration.__doc__ or ""), signature)]))
 
 
 def _described(doc: str, signature: Signature) -> list[str]:
     """A docstring's paragraphs, with a table in the place of its list of arguments."""
-    text = "\n".join(line.removeprefix("    ") for line in doc.strip().splitlines())
-    meanings = {name: " ".join(words.split()) for name, words in re.findall(r"^- `(\w+)`: (.*(?:\n  .*)*)", text, re.M)}
-    prose = re.sub(r"^- `\w+`: .*(?:\n  .*)*\n?", "", text, flags=re.M)
+    meanings = {name: " ".join(words.split()) for name, words in re.findall(r"^- `(\w+)`: (.*(?:\n  .*)*)", doc, re.M)}
+    prose = re.sub(r"^- `\w+`: .*(?:\n  .*)*\n?", "", doc, flags=re.M)
     paragraphs = [p.strip("\n") for p in re.split(r"\n\s*\n", prose) if p.strip()]
     return [*paragraphs[:1], _table(signature, meanings), *paragraphs[1:]]
 

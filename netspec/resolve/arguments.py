@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from netspec.diagnostics import Problem, problems
 from netspec.diagnostics.text import closest
@@ -124,6 +125,8 @@ class Binder:
     def _or_word(self, problem: Problem, name: str, kind: Kind, expression: ast.Expression) -> Problem:
         """A lone word that is unknown where words are due is a wrong word rather than a missing variable."""
         written = _dotted(expression)
+        if isinstance(problem, problems.UnknownName) and self.owner == "input" and (batch := _BATCH.fullmatch(problem.name)):
+            return replace(problem, hint=f"the batch is left out: write input({batch[1]})")
         if isinstance(problem, problems.UnknownName) and written and (kind.words or isinstance(kind, PartNames)):
             return problems.BadValue(self.owner, name, kind.describe(), written, closest(written, kind.words), kind.instead(written))
         return problem
@@ -165,6 +168,10 @@ class Binder:
     def _wrong(self, problem: Problem, span: Span, related: Mapping[Span, str] | None = None) -> None:
         self.fine = False
         self.report(problem, span, related or {})
+
+
+_BATCH: Final = re.compile(r"[A-Z]x([0-9]+(?:x(?:[0-9]+|[A-Z]))+)")
+"""A size that begins with an open one, as that of a batch."""
 
 
 def _dotted(expression: ast.Expression) -> str:

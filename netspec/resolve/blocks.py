@@ -35,7 +35,7 @@ class BlockUser(User):
         super().__init__(emitter)
         self.pretrained: list[Pretrained] = []
         self.shared: dict[str, Definition] = {}
-        """The shared blocks in use."""
+        """The shared blocks in use, by their paths."""
         self.borrowed: dict[int, Trail] = {}
         """Regions that are uses of nets or parts, and where: what is in them and leads nowhere is left out."""
         self.repeats = True
@@ -49,9 +49,9 @@ class BlockUser(User):
         number = frame.namespace.count
         bound = self.arguments(block, signature, op, here)
         frame.namespace.number()
-        if bound is None or (block.shared and not self._one_of_its_name(block, inner, op, here)):
+        path = self.shared_path(block, frame) if block.shared else frame.namespace.join(str(number) if here.label is None else here.label)
+        if bound is None or (block.shared and not self._alone_at(path, block, inner, op, here)):
             return self.labelled(here, UNKNOWN_TENSOR)
-        path = block.name if block.shared else frame.namespace.join(str(number) if here.label is None else here.label)
         self.enter(inner, block, path, bound, op, here)
         given = {name: bound.arguments[name] for name in bound.spans if name in {p.name for p in block.parameters}}
         tensor = self._written(block, given, inner, here, op)
@@ -79,9 +79,14 @@ class BlockUser(User):
                 self._takes[key] = take
         return tensor
 
-    def _one_of_its_name(self, block: ast.Block, inner: Frame, op: ast.UseOf, here: Here) -> bool:
+    def shared_path(self, block: ast.Block, frame: Frame) -> str:
+        """Where the weights of a shared block are: at its name in the net, or in the net used as a block, whose text uses it."""
+        root = self.emitter.regions[frame.root].path
+        return f"{root}.{block.name}" if root else block.name
+
+    def _alone_at(self, path: str, block: ast.Block, inner: Frame, op: ast.UseOf, here: Here) -> bool:
         """Whether no other shared block, of another file, has the path of this one."""
-        first = self.shared.setdefault(block.name, Definition(inner.home, block))
+        first = self.shared.setdefault(path, Definition(inner.home, block))
         if first.item is block:
             return True
         places = ((first.source, first.item.name_span), (inner.source, block.name_span))
@@ -117,12 +122,17 @@ class BlockUser(User):
         names = names[len(names) - 1 - first :] + names[: len(names) - 1 - first]
         self.emitter.collector.add(problems.RecursiveBlock(names[0], (*names, names[0]), "net"), uses[first])
 
-    def enter(self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here) -> None:
-        """Make ``inner`` the frame inside a use: a region, a namespace that nothing outside is seen from, and a scope of its own."""
+    def enter(
+        self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here, name: str | None = None
+    ) -> None:
+        """Make ``inner`` the frame inside a use: a region, a namespace that nothing outside is seen from, and a scope of its own.
+
+        ``name`` is what it is called by, where that is not the item's name.
+        """
         frame = here.frame
         inner.namespace = Namespace(path, window=None if here.part is None else here.part.window)
         inner.scope = Scope(inner.namespace)
-        title = _title(item, bound)
+        title = _title(item, bound, name or item.name)
         inner.region = self.emitter.region("block", path, title, frame)
         inner.trail = Trail(title, Place(frame.source, op.span), frame.trail)
         inner.blocks = (*frame.blocks, item)
@@ -167,7 +177,7 @@ def _takes(item: ast.Block | ast.Net, name: str) -> bool:
     return any(p.name == name for p in item.parameters)
 
 
-def _title(item: ast.Block | ast.Net, bound: Bound) -> str:
+def _title(item: ast.Block | ast.Net, bound: Bound, name: str) -> str:
     """How a use of a block is named in notes and pictures: ``bottleneck(64, stride=2)``, what is as it would be anyway left out."""
     usual = {p.name: p.default.value for p in item.parameters if isinstance(p.default, ast.Literal)}
     given: list[tuple[str, Any]] = [(n, bound.arguments[n]) for n in bound.spans if n not in ("weights", "map")]
@@ -176,4 +186,4 @@ def _title(item: ast.Block | ast.Net, bound: Bound) -> str:
     given = [(n, v) for n, v in given if not (n in bound.named and n in usual and v == usual[n])]
     texts = [(n, show_shape(v.shape) if isinstance(v, Tensor) else show(v)) for n, v in given]
     parts = [f"{n}={text}" if n in bound.named else text for n, text in texts]
-    return f"{item.name}({', '.join(parts)})" if parts else item.name
+    return f"{name}({', '.join(parts)})" if parts else name

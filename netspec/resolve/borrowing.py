@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netspec.diagnostics import Related, Trail, problems
 from netspec.diagnostics.collector import Collector
-from netspec.graph import Auxiliary, Node, Output, Region
+from netspec.graph import Auxiliary, Node, Output, Region, key_of
 from netspec.resolve.declarations import Definition
 from netspec.shape import same, show
 from netspec.source import Place
@@ -22,6 +22,8 @@ class Results:
     outputs: tuple[Output, ...]
     auxiliary: tuple[Auxiliary, ...]
     labels: Mapping[str, int]
+    left_out: frozenset[str] = frozenset()
+    """The keys of the weights that went."""
 
 
 def left_out(found: Results, regions: Sequence[Region], borrowed: Collection[int]) -> Results:
@@ -45,7 +47,12 @@ def left_out(found: Results, regions: Sequence[Region], borrowed: Collection[int
         tuple(replace(o, node=number[o.node]) for o in found.outputs),
         tuple(replace(o, node=number[o.node]) for o in found.auxiliary),
         {path: number[node] for path, node in found.labels.items() if node in number},
+        _keys(n for n in found.nodes if n.index not in needed) - _keys(kept),
     )
+
+
+def _keys(nodes: Iterable[Node]) -> frozenset[str]:
+    return frozenset(key_of(node.path, name) for node in nodes for name in node.facts.weights)
 
 
 def _within(regions: Sequence[Region], borrowed: Collection[int]) -> set[int]:
@@ -80,16 +87,16 @@ def _holding(nodes: Sequence[Node], regions: Sequence[Region]) -> set[int]:
 
 
 def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapping[str, Definition], collector: Collector) -> None:
-    """Report uses of one shared block that would need other weights than the first, or are frozen where it is not, and others at its path."""
+    """Report uses of a shared block that need other weights than the first, or are frozen where it is not; and what else is at its path."""
     if not shared:
         return
     first: dict[str, Node] = {}
     for node in nodes:
-        name = node.path.partition(".")[0]
-        if name in shared and not _is_of(name, node, regions):
-            block = shared[name]
+        path = next((p for p in _prefixes(node.path) if p in shared), None)
+        if path is not None and not _is_of(path, node, regions):
+            block = shared[path]
             related = (Related(Place(block.source, block.item.name_span), "the shared block, whose weights are there"),)
-            collector.add(problems.DefinedTwice(name, "path of weights"), node.place, related, node.trail)
+            collector.add(problems.DefinedTwice(path, "path of weights"), node.place, related, node.trail)
             return
         known = first.setdefault(node.path, node)
         if known is node or (problem := _difference(known, node)) is None:
@@ -102,12 +109,20 @@ def report_shared(nodes: Sequence[Node], regions: Sequence[Region], shared: Mapp
         return
 
 
-def _is_of(name: str, node: Node, regions: Sequence[Region]) -> bool:
-    """Whether a node is of a use of the shared block of this name."""
+def _prefixes(path: str) -> Iterator[str]:
+    """A path, and those around it."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
+
+
+def _is_of(path: str, node: Node, regions: Sequence[Region]) -> bool:
+    """Whether a node is of a use of the shared block at this path."""
+    name = path.rpartition(".")[2]
     number = node.region
     while number >= 0:
         region = regions[number]
-        if region.kind == "block" and region.path == name and region.title.partition("(")[0] == name:
+        if region.kind == "block" and region.path == path and region.title.partition("(")[0] == name:
             return True
         number = region.parent
     return False

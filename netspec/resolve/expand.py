@@ -171,7 +171,11 @@ class Expander(PartUser):
         namespace = Namespace(here.label or frame.namespace.spare_path("preprocess"), frame.namespace)
         inner = frame.child(namespace=namespace, role="preprocess")
         inner.region = self.emitter.region("region", namespace.path, "preprocess", inner)
-        return self.labelled(here, self.body(op.body, inner, here.flow) or UNKNOWN_TENSOR, namespace)
+        tensor = self.body(op.body, inner, here.flow) or UNKNOWN_TENSOR
+        for label in frame.namespace.labels.values():  # from here on, the input's name means the input as the net is to see it
+            if label.tensor.node == here.flow.node >= 0:
+                label.tensor = tensor
+        return self.labelled(here, tensor, namespace)
 
     def reference(self, op: ast.UseOf, here: Here) -> Tensor | None:
         if not self.of_net(op.reference, here.frame):

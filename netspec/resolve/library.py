@@ -53,6 +53,8 @@ class Library:
     def open(self, use: ast.Use, using: Source) -> Opened | None:
         """What a file's ``use`` names; ``None`` after a report."""
         place = Place(using, use.path_span)
+        if not use.path.isprintable() and self._refused_as_text(place):
+            return None
         key = self._key(use.path, self._keys.get(using, ""))
         try:
             source = self._read(key, use.path, using)
@@ -60,7 +62,7 @@ class Library:
             kind = problems.MayNotUse if error.forbidden else problems.CannotUse
             self.collector.add(kind(use.path, error.reason, error.near), place)
             return None
-        identity: Hashable = source.identity or (os.path.dirname(key), source.text)
+        identity: Hashable = source.identity or (key.rpartition("/")[0], source.text)
         identity_of_user, name, _ = self._chain[-1]
         self._chain[-1] = (identity_of_user, name, f"{name}:{using.position(use.span.start)[0]}")
         if problem := self._refused(identity):
@@ -74,6 +76,11 @@ class Library:
         opened = self._known[identity]
         self.texts[key] = opened.file.source.text
         return opened
+
+    def _refused_as_text(self, place: Place) -> bool:
+        """Whether a character of a path has been reported already, so that there is no such path."""
+        within = (d.place.span for d in self.collector.diagnostics if d.place is not None and d.place.source is place.source)
+        return any(place.span.start <= span.start < place.span.end for span in within)
 
     def _read(self, key: str, path: str, using: Source) -> Source:
         if key in self._sources:

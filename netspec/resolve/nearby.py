@@ -87,7 +87,8 @@ def _around(node: ast.Node, position: int) -> Iterator[ast.Node]:
     """A node and what in it stands around a position."""
     yield node
     for part in _parts(node):
-        if part.span.start <= position < part.span.end:
+        span: Span | None = getattr(part, "span", None)  # a file alone has none
+        if span is not None and span.start <= position < span.end:
             yield from _around(part, position)
 
 

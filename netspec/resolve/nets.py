@@ -48,7 +48,8 @@ class NetUser(BlockUser):
     def _net(self, given: Given, path: str, op: ast.UseOf, here: Here, inner: Frame) -> Tensor | None:
         net = given.base.net
         inner.home = given.base.home
-        self.enter(inner, net, path, given.bound, op, here)
+        name = given.base.aliases[0].item.name if given.base.aliases else net.name
+        self.enter(inner, net, path, given.bound, op, here, name)
         inner.root = inner.region
         if inner.trail is not None:
             self.borrowed[inner.region] = inner.trail

@@ -12,6 +12,7 @@ from netspec.graph import Graph, Node, Output
 from netspec.kinds import MAX_WHOLE
 from netspec.resolve.borrowing import Results, left_out, report_shared, report_unused
 from netspec.resolve.declarations import Base, Declarations, Definition
+from netspec.resolve.doubts import report_doubts
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import NeedsTrace
 from netspec.resolve.expand import Expander
@@ -19,7 +20,7 @@ from netspec.resolve.nearby import meant_for_chain
 from netspec.resolve.nets import alias_values
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import as_setting
-from netspec.shape import Open, elements, is_open
+from netspec.shape import Open, elements
 from netspec.source import Place
 from netspec.syntax import ast
 from netspec.values import Tensor
@@ -90,14 +91,9 @@ def _written_out(
     if not any(n.role == "input" for n in emitter.nodes):
         collector.add(problems.NoInput(name), own_place)
         return None
-    found = left_out(Results(tuple(emitter.nodes), outputs, tuple(expander.auxiliary), emitter.labels), emitter.regions, expander.borrowed)
-    _report_unused(found, declarations, collector)
-    report_unused(found, emitter.nodes, emitter.regions, expander.borrowed, collector)
-    report_shared(found.nodes, emitter.regions, expander.shared, collector)
+    found = _checked(expander, outputs, declarations, collector)
     if collector.errors > errors:
         return None
-    _report_channels_last(found.nodes, collector)
-    _report_huge(found.nodes, collector)
     return Graph(
         name,
         declarations.source,
@@ -107,9 +103,25 @@ def _written_out(
         settings,
         found.labels,
         found.auxiliary,
-        tuple(expander.pretrained),
-        expander.augmenting.found,
+        pretrained=tuple(expander.pretrained),
+        augment=expander.augmenting.found,
+        left_out=found.left_out,
     )
+
+
+def _checked(expander: Expander, outputs: tuple[Output, ...], declarations: Declarations, collector: Collector) -> Results:
+    """What is left of a net once it is written out; reports what its nodes are together and none of them is alone."""
+    emitter = expander.emitter
+    written = Results(tuple(emitter.nodes), outputs, tuple(expander.auxiliary), emitter.labels)
+    found = left_out(written, emitter.regions, expander.borrowed)
+    errors = collector.errors
+    _report_unused(found, declarations, collector)
+    report_unused(found, emitter.nodes, emitter.regions, expander.borrowed, collector)
+    report_shared(found.nodes, emitter.regions, expander.shared, collector)
+    if collector.errors == errors:
+        report_doubts(found.nodes, collector)
+        _report_huge(found.nodes, collector)
+    return found
 
 
 def _values(base: Base, given: Written, frame: Frame, expander: Expander, collector: Collector, own_place: Place) -> dict[str, Any] | None:
@@ -135,14 +147,6 @@ def _report_unknown(parameter: str, place: Place | None, base: Base, collector: 
     known = tuple(p.name for p in base.net.parameters)
     instead = None if place is None else as_setting(parameter, place.source.text)
     collector.add(problems.UnknownParameter(parameter, base.net.name, known, closest(parameter, known), instead), place)
-
-
-def _report_channels_last(nodes: Sequence[Node], collector: Collector) -> None:
-    """Warn of an input that looks like a picture with its channels at the end."""
-    for node in nodes:
-        shape = node.output
-        if node.role == "input" and len(shape) == 3 and shape[2] in (1, 3) and not is_open(shape) and problems.channels_last(shape):
-            collector.add(problems.ChannelsLast(node.output), node.place)
 
 
 def _last(flow: Tensor | None, emitter: Emitter) -> tuple[Output, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from netspec.conditions import Condition, listening
 from netspec.diagnostics import Diagnostic, Related, Trail, problems
@@ -32,6 +32,8 @@ FIRST: Final = (224, 256, 192, 160)
 _TRIES: Final = 16
 _SIZE: Final = Whole(1)
 
+
+T = TypeVar("T")
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
@@ -95,7 +97,7 @@ class Trace:
             try:
                 facts = _facts(layer, shapes, arguments)
             except Reject as rejection:
-                if conditions and self.refused is None:
+                if conditions and self.refused is None and not isinstance(rejection.problem, problems.NeedsSizes | problems.OpenWeights):
                     self.refused, self.code = _asking(layer, shapes, arguments), rejection.problem.code
                 raise _speakable(rejection, layer, at(shapes, self.tried), arguments) from None
         if conditions:
@@ -237,6 +239,22 @@ def trace(walk: Callable[[Collector, Trace], Graph | None], fixed: Sizes, collec
     return None, frozenset(attempt.used)
 
 
+def at_own_sizes(walk: Callable[[Trace], T], accepted: Callable[[T], bool]) -> T:
+    """Walk through a net that is no part of the one that is compiled, at sizes of its own, until they are accepted. What it decides by them
+    is nothing to the net around. Gives what the last walk found.
+    """
+    sizes: Sizes = {}
+    for _ in range(_TRIES):
+        attempt = Trace(sizes, {})
+        with attempt.active():
+            found = walk(attempt)
+        better = None if accepted(found) else attempt.better()
+        if better is None:
+            break
+        sizes = better
+    return found
+
+
 def _report_few(graph: Graph, collector: Collector) -> None:
     """Warn where what is left open can be only some few sizes: mostly two formulas that were meant to agree and do so by chance."""
     rules = {} if graph.sizes is None else graph.sizes.rules
@@ -250,12 +268,14 @@ def _report_few(graph: Graph, collector: Collector) -> None:
 
 def _with_inputs(collector: Collector, attempt: Trace) -> list[Diagnostic]:
     """What was found, with the inputs whose sizes were tried in vain beside what refuses them."""
-    found, names = list(collector.diagnostics), tuple(attempt.symbols)
+    found = list(collector.diagnostics)
     for i, diagnostic in enumerate(found):
         if attempt.refused is not None and diagnostic.code == attempt.code:
-            places = dict.fromkeys(attempt.places[s] for s in names if s in attempt.places)
-            text = f"leaves {listing(names)} open, and no sizes were found that fit"
-            found[i] = replace(diagnostic, related=(*diagnostic.related, *(Related(p, text) for p in places)))
+            places: dict[Place, list[str]] = {}
+            for letter in (s for s in attempt.symbols if s in attempt.places):
+                places.setdefault(attempt.places[letter], []).append(letter)
+            texts = {p: f"leaves {listing(letters)} open, and no sizes were found that fit" for p, letters in places.items()}
+            found[i] = replace(diagnostic, related=(*diagnostic.related, *(Related(p, text) for p, text in texts.items())))
             break
     return found
 

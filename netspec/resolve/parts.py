@@ -8,77 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Trail, problems
 from netspec.diagnostics.collector import Collector
-from netspec.diagnostics.text import closest
 from netspec.layer import layers
 from netspec.resolve.arguments import Bound
-from netspec.resolve.declarations import STEPS, Definition
+from netspec.resolve.declarations import STEPS
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Frame, Overflow
 from netspec.resolve.evaluate import whole
 from netspec.resolve.nets import Given, NetUser
 from netspec.resolve.replay import typed
+from netspec.resolve.routes import Route, Search, Way, no_such_part
 from netspec.resolve.scope import MISSING, Labelled, Namespace, Outside, Scope
 from netspec.resolve.walk import Here, Part
 from netspec.source import Place, Span
 from netspec.syntax import ast
 from netspec.values import Tensor, show
 
-Way = tuple[str | int, ...]
-"""Labels and numbers, one inside the other: ``layer4[0].conv1`` is ``("layer4", 0, "conv1")``."""
+if TYPE_CHECKING:
+    from netspec.resolve.opening import Trace
 
 
 @dataclass(frozen=True)
-class Route:
-    """Where a part lies in its net: ``vgg16.features[:17]`` is the net vgg16, the way to features, and a slice."""
+class Apart:
+    """A net that is written out to find a part of it: the way to that, and the use that asks for it."""
 
-    definition: Definition
     way: Way
-    slice: ast.Slice | None
-    text: str
-
-    @property
-    def part(self) -> str:
-        """The part as it is written, without its net."""
-        return self.text[len(self.text.split(".", 1)[0].split("[", 1)[0]) :].removeprefix(".")
-
-
-class Search:
-    """Looks for one step of a net while the net is written out: for the first of its way in the net, for the next in what that holds.
-
-    ``inside`` is what the last of them that was found holds, ``None`` where that is a layer.
-    """
-
-    def __init__(self, way: Way, root: Namespace) -> None:
-        self.way = list(way)
-        self.at: Namespace | None = root
-        self.inside: Namespace | None = root
-        self.found: Part | None = None
-        self._entering = False
-
-    def passing(self, step: ast.Step, label: str | None, frame: Frame, has_position: bool) -> None:
-        """A step is about to be written out."""
-        if self._entering:  # nothing was entered since: what was found is a layer
-            self._entering, self.at = False, None
-        if not self.way or frame.namespace is not self.at:
-            return
-        wanted, number = self.way[0], frame.namespace.count
-        if not has_position or (wanted != label if isinstance(wanted, str) else wanted != number):
-            return
-        self.way.pop(0)
-        self._entering, self.inside = True, None
-        if not self.way:
-            path = frame.namespace.join(str(number) if label is None else label)
-            self.found = Part(step.operation, replace(frame, scope=_flat(frame)), path)
-
-    def entered(self, namespace: Namespace) -> None:
-        """A step turned out to hold others."""
-        if self._entering:
-            self._entering, self.at, self.inside = False, namespace, namespace
-            if self.found is not None:
-                self.found.path = namespace.path  # that of a shared block is its own
+    route: Route
+    given: Given
+    op: ast.UseOf
+    here: Here
 
 
 class PartUser(NetUser):
@@ -87,6 +47,8 @@ class PartUser(NetUser):
     def __init__(self, emitter: Emitter) -> None:
         super().__init__(emitter)
         self.search: Search | None = None
+        self.overflowed = False
+        """Whether there was more of this net than allowed."""
         self._searches: dict[Hashable, Search] = {}
 
     def part(self, route: Route, op: ast.UseOf, here: Here) -> Tensor | None:
@@ -127,7 +89,7 @@ class PartUser(NetUser):
         name = _name(found.operation)
         block = None if name is None else found.frame.home.find(name)
         if block is not None and isinstance(block.item, ast.Block) and block.item.shared:
-            return block.item.name
+            return self.shared_path(block.item, here.frame)
         namespace = here.frame.namespace
         return namespace.join(str(namespace.count) if here.label is None else here.label)
 
@@ -143,52 +105,61 @@ class PartUser(NetUser):
             way = (*way, element)
         search = self._searched(way, route, given, op, here)
         if search is not None and search.found is None:
-            self.report(here.frame, _no_such_part(route, search), op.reference.span)
+            self.report(here.frame, no_such_part(route, search), op.reference.span)
         return search
 
     def _searched(self, way: Way, route: Route, given: Given, op: ast.UseOf, here: Here) -> Search | None:
         """Write the net out, apart, and look for a step; ``None`` after a report of what is wrong in the net."""
         key = (given.base.net, way, tuple((name, typed(value)) for name, value in given.values.items()))
         if key not in self._searches:
-            apart = type(self)(Emitter(Collector(), self.emitter.max_nodes))
-            apart.repeats, apart._searches, apart.spent = False, self._searches, self.spent
-            fine = self._write_apart(apart, way, route, given, op, here)
-            self.spent = apart.spent + len(apart.emitter.nodes)
-            if not fine or apart.search is None:
+            search = self._apart(Apart(way, route, given, op, here))
+            if search is None:
                 return None
-            self._searches[key] = apart.search
+            self._searches[key] = search
         return self._searches[key]
 
-    def _write_apart(self, apart: PartUser, way: Way, route: Route, given: Given, op: ast.UseOf, here: Here) -> bool:
-        """Write a net out by a user of its own; whether it could be."""
-        outer, net, namespace = here.frame, given.base.net, Namespace("")
-        apart.search = Search(way, namespace)
+    def _apart(self, apart: Apart) -> Search | None:
+        """Write a net out by a user of its own, at sizes of its own where it leaves any open; ``None`` after reports."""
+        if self.emitter.trace is None:
+            user = self._write_out(apart, None)
+        else:
+            from netspec.resolve.opening import at_own_sizes
+
+            user = at_own_sizes(lambda trace: self._write_out(apart, trace), lambda user: not user.emitter.collector.failed)
+        collector = user.emitter.collector
+        for d in collector.diagnostics if collector.failed else ():
+            self.emitter.collector.add(d.problem, d.place, d.related, d.trail)
+        if user.overflowed:
+            raise Overflow(0)
+        self.holes |= user.holes
+        return None if collector.failed or user.holes else user.search
+
+    def _write_out(self, apart: Apart, trace: Trace | None) -> PartUser:
+        """The user that has written a net out and found a part, or not, with what was wrong."""
+        outer, net, namespace = apart.here.frame, apart.given.base.net, Namespace("")
+        user = type(self)(Emitter(Collector(), self.emitter.max_nodes, trace))
+        user.repeats, user.spent, user.search, user._searches = False, self.spent, Search(apart.way, namespace), self._searches
         frame = Frame(
-            given.base.home,
+            apart.given.base.home,
             Scope(namespace),
             namespace,
-            apart.emitter.region("net", "", net.name, None),
-            trail=Trail(route.text, Place(outer.source, op.span), outer.trail),
+            user.emitter.region("net", "", net.name, None),
+            trail=Trail(apart.route.text, Place(outer.source, apart.op.span), outer.trail),
             blocks=(*outer.blocks, net),
             depth=outer.depth + 1,
             text=net.body,
         )
-        overflow = None
         try:
-            values = {name: _standing_in(value, name, apart.emitter, frame, op.span) for name, value in given.values.items()}
-            if apart.parameters(net.parameters, values, frame, None):
-                apart.body(net.body, frame, None)
-        except Overflow as error:
-            overflow = error
-            if error.nodes:
-                place = Place(error.source or frame.source, error.span or net.name_span)
-                apart.emitter.collector.add(problems.ExpandsTooFar(error.nodes, self.emitter.max_nodes), place, (), frame.trail)
-        for d in apart.emitter.collector.diagnostics if apart.emitter.collector.failed else ():
-            self.emitter.collector.add(d.problem, d.place, d.related, d.trail)
-        if overflow is not None:
-            raise Overflow(0)
-        self.holes |= apart.holes
-        return not apart.emitter.collector.failed and not apart.holes
+            values = {name: _standing_in(value, name, user.emitter, frame, apart.op.span) for name, value in apart.given.values.items()}
+            if user.parameters(net.parameters, values, frame, None):
+                user.body(net.body, frame, None)
+        except Overflow as overflow:
+            user.overflowed = True
+            if overflow.nodes:
+                place = Place(overflow.source or frame.source, overflow.span or net.name_span)
+                user.emitter.collector.add(problems.ExpandsTooFar(overflow.nodes, self.emitter.max_nodes), place, (), frame.trail)
+        self.spent = user.spent + len(user.emitter.nodes)
+        return user
 
     def passing(self, step: ast.Step, label: str | None, frame: Frame) -> None:
         if self.search is not None:
@@ -214,8 +185,10 @@ class PartUser(NetUser):
             self.search.entered(namespace)
         return namespace
 
-    def enter(self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here) -> None:
-        super().enter(inner, item, path, bound, op, here)
+    def enter(
+        self, inner: Frame, item: ast.Block | ast.Net, path: str, bound: Bound, op: ast.UseOf, here: Here, name: str | None = None
+    ) -> None:
+        super().enter(inner, item, path, bound, op, here, name)
         if self.search is not None:
             self.search.entered(inner.namespace)
 
@@ -296,19 +269,6 @@ class PartUser(NetUser):
         return definition is not None and not isinstance(definition.item, ast.Block)
 
 
-def _no_such_part(route: Route, search: Search) -> problems.NoSuchPartOfNet:
-    """What to say of a way that leads nowhere: how far it leads, and what there is."""
-    missing = len(search.way)
-    before, wanted = route.way[: len(route.way) - missing], search.way[0]
-    within = "".join(f"[{e}]" if isinstance(e, int) else f".{e}" for e in before).removeprefix(".")
-    labels = () if search.inside is None else tuple(name for name in search.inside.labels if name != wanted)
-    steps = 0 if search.inside is None else search.inside.count
-    near = closest(wanted, labels) if isinstance(wanted, str) else None
-    if near is not None:
-        near = route.text[: len(route.text) - len(route.part)] + (f"{within}.{near}" if within else near)
-    return problems.NoSuchPartOfNet(route.text, within, labels, near, steps, isinstance(wanted, int))
-
-
 def _no_row(search: Search) -> str | None:
     """Why what was found is not a row of steps, if that is so."""
     if search.inside is None:
@@ -325,14 +285,6 @@ def _name(operation: ast.Operation) -> str | None:
         operation = operation.operation
     plain = isinstance(operation, ast.UseOf) and isinstance(operation.reference, ast.Name)
     return operation.reference.name if plain else None  # type: ignore[union-attr]
-
-
-def _flat(frame: Frame) -> Scope:
-    """All that can be seen at a place, as variables; tensors and labels as they are."""
-    scope = Scope(Namespace(""))
-    for name in frame.scope.names():
-        scope.variables.setdefault(name, frame.scope.lookup(name))
-    return scope
 
 
 def _outside(seen: Scope, part: str) -> Scope:

@@ -59,7 +59,7 @@ def key_of(block: ast.Block, given: Mapping[str, Any], flow: Tensor | None, fram
     pattern = tuple(next(i for i, other in enumerate(fed) if other.node == t.node) for t in fed)
     values = tuple((name, typed(v)) for name, v in given.items() if not isinstance(v, Tensor))
     tensors = tuple(name for name, v in given.items() if isinstance(v, Tensor))
-    return (id(block), values, tensors, tuple(t.shape for t in fed), pattern, flow is None, frame.frozen, frame.role)
+    return (id(block), values, tensors, tuple(t.shape for t in fed), pattern, flow is None, frame.frozen, frame.role, frame.root)
 
 
 def feeding(given: Mapping[str, Any], flow: Tensor | None) -> tuple[Tensor, ...]:

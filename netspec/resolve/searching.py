@@ -17,13 +17,14 @@ _ROUNDS: Final = 5
 _FARTHEST: Final = 2048
 _OF_EACH: Final = 8
 _MOST: Final = 4096
+_SMALL: Final = 13
 
 
 def accepted_sizes(tried: Sizes, ask: Ask, demands: Sequence[Demand]) -> dict[str, int] | None:
     """Sizes that a rule and all demands accept, or ``None``.
 
     Every comparison that the rule has made names sizes of each symbol at which it would go out otherwise; these are put together, and what
-    the rule asks then is looked at in turn.
+    the rule asks then is looked at in turn. At last small sizes are tried one by one.
     """
     known = _by_question(ask(tried)[1])
     for _ in range(_ROUNDS):
@@ -36,9 +37,10 @@ def accepted_sizes(tried: Sizes, ask: Ask, demands: Sequence[Demand]) -> dict[st
                 return sizes
             found = _by_question(asked) | found
         if len(found) == len(known):
-            return None
+            break
         known = found
-    return None
+    small = (dict(zip(tried, sizes)) for sizes in islice(product(range(1, _SMALL), repeat=len(tried)), _MOST))
+    return next((s for s in small if ask(s)[0] and all(d.objection(s) is None for d in demands)), None)
 
 
 def _by_question(conditions: Iterable[Condition]) -> dict[tuple[Dim, bool], Condition]:

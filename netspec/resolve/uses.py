@@ -11,6 +11,7 @@ from netspec.diagnostics import problems
 from netspec.layer import Layer, Reject, layers
 from netspec.resolve.arguments import Binder, Bound, all_words
 from netspec.resolve.declarations import Definition
+from netspec.resolve.doubts import input_first
 from netspec.resolve.emit import UNKNOWN_TENSOR, Frame
 from netspec.resolve.evaluate import Evaluator
 from netspec.resolve.scope import MISSING, Labelled
@@ -101,9 +102,14 @@ class User(Walker):
         if layer.is_merge and self._flows_in_twice(layer, bound, here):
             return self.labelled(here, UNKNOWN_TENSOR)
         inputs = [here.flow, *(t for t, _ in bound.tensors)]
+        first = input_first(layer, bound, here.flow, here.frame.source)
         try:
             tensor = self.emitter.layer(here.frame, layer, here.label, inputs, bound.arguments, op.span)
+            if first is not None:
+                self.report(here.frame, first, op.span)
         except Reject as rejection:
+            if first is not None and isinstance(rejection.problem, problems.DoesNotFit):
+                rejection.problem = replace(rejection.problem, instead=first.instead)
             span = op.reference.span if layer.is_merge else op.span
             self._rejected(rejection, here.frame, span, bound, [(here.flow, op.reference.span), *bound.tensors], flow=True)
             tensor = UNKNOWN_TENSOR

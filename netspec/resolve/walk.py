@@ -203,7 +203,7 @@ class Walker(ABC):
             if value is not UNKNOWN_TENSOR:
                 self.report(frame, problems.NotACount(show(value)), operation.count.span)
             return UNKNOWN_TENSOR
-        before = len(self.emitter.nodes)
+        before, places = len(self.emitter.nodes), frame.namespace.count
         for turn in range(count):
             try:
                 flow = self.body(operation.body, frame.child(in_loop=True), flow)
@@ -214,8 +214,9 @@ class Walker(ABC):
             made = len(self.emitter.nodes) - before
             if turn == 0 and before + made * count > self.emitter.max_nodes:
                 raise Overflow(before + made * count, operation.span, frame.source)
-            if made == 0 and frame.namespace.window is None:
-                break  # nothing was made, so nothing will be
+            if made == 0 and frame.namespace.window is None:  # nothing was made, so nothing will be; an empty block has a position
+                frame.namespace.count += (frame.namespace.count - places) * (count - 1)
+                break
         return flow
 
     def labelled(self, here: Here, tensor: Tensor, inside: Namespace | None = None) -> Tensor:

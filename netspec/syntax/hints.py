@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -23,6 +24,9 @@ _SCALES = {"K": "k", "m": "M", "g": "G", "t": "T"}
 _NAMES = "names are made of the letters a to z, digits and _"
 _WITH_NUMBERS = "write a size in one piece and with numbers, as 3x224x224"
 _NOTHING: Final = Token("", "", 0, 0)
+_OPEN_AXIS: Final = re.compile(r"x([a-zA-Z])")
+_OPEN: Final = re.compile(r"(?:x[a-zA-Z])+")
+"""Open sizes in small letters, as they follow a number: ``xhxw``."""
 
 Where = Literal["file", "section", "body", "arguments", "parentheses", "list"]
 
@@ -162,6 +166,11 @@ def _one_size(s: Slip) -> str:
     return f"write a size in one piece: {text}" if text[-1:].isdigit() else _WITH_NUMBERS
 
 
+def _raised(text: str) -> str:
+    """The letters of open sizes as capitals: ``xHxW`` of ``xhxw``."""
+    return _OPEN_AXIS.sub(lambda m: f"x{m[1].upper()}", text)
+
+
 def _between(s: Slip, separator: str) -> str:
     """The figures between the innermost brackets, as one piece of text."""
     return separator.join(t.text for t in s.tokens[(s.opener or 0) + 1 :][:12] if t.kind == "NUMBER" and t.start < _close(s))
@@ -215,6 +224,8 @@ _TABLE: Final[tuple[tuple[Callable[[Slip], object], str | Callable[[Slip], str]]
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text[:1] == "X",
      lambda s: f"write a small x: {s.before.text}{s.token.text.lower()}"),
     (lambda s: s.before.kind in _FIGURES and s.kind == "FLOW", _one_size),
+    (lambda s: s.before.kind in _FIGURES and s.touches and _OPEN.fullmatch(s.token.text) is not None,
+     lambda s: f"open sizes are capital letters, as {s.before.text}{_raised(s.token.text)}"),
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text[:1] == "x", _WITH_NUMBERS),
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text in _SCALES,
      lambda s: f"write {s.before.text}{_SCALES[s.token.text]}"),

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from netspec.diagnostics import failure, problems
 from netspec.diagnostics.text import closest
 from netspec.limits import MAX_BYTES
+from netspec.links import open_without_links
 from netspec.resources import folder
 from netspec.source import Source
 
@@ -70,11 +71,14 @@ def read_used(path: str, using: Source, max_bytes: int = MAX_BYTES) -> Source:
     """
     base, parts, name = _route(path, using)
     try:
-        descriptor = _open_without_links(base, parts)
-    except CannotRead as error:
+        descriptor = open_without_links(base, parts)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise CannotRead(error.strerror or str(error), (), error.errno in (errno.EACCES, errno.EPERM)) from None
+        near = _beside(base, parts)
         if path.startswith(LIBRARY):
-            error.near = tuple(LIBRARY + n.removesuffix(".net") for n in error.near)
-        raise
+            near = tuple(LIBRARY + n.removesuffix(".net") for n in near)
+        raise CannotRead("there is no such file", near) from None
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise CannotRead("it is a folder")
@@ -130,45 +134,32 @@ def _route(path: str, using: Source) -> tuple[str, tuple[str, ...], str]:
     return using.folder, using.way + parts, os.path.normpath("/".join((using.folder, *using.way, path)))
 
 
-def _open_without_links(base: str, parts: tuple[str, ...]) -> int:
-    """A descriptor of the file at ``base/parts``; each step is taken from the folder that was really opened."""
-    here = -1
+def _beside(base: str, parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Specs with a name like that of a file which is not there, from the folder where it should be."""
     try:
-        here = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for i, part in enumerate(parts):
-            last = i == len(parts) - 1
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_NONBLOCK if last else os.O_DIRECTORY)
-            there = os.open(part, flags, dir_fd=here)
-            os.close(here)
-            here = there
-        return here
-    except OSError as error:
-        near = _beside(here, parts[-1]) if error.errno == errno.ENOENT and here >= 0 and part == parts[-1] else ()
-        if here >= 0:
-            os.close(here)
-        link = error.errno == errno.ELOOP or (error.errno == errno.ENOTDIR and part != parts[-1])
-        reason = "a symbolic link, which is not followed, is on the way to it" if link else os.strerror(error.errno or 0)
-        forbidden = error.errno in (errno.EACCES, errno.EPERM)
-        raise CannotRead("there is no such file" if error.errno == errno.ENOENT else reason, near, forbidden) from None
-
-
-def _beside(descriptor: int, name: str) -> tuple[str, ...]:
-    """Specs of a folder with a name like this one, else the first few."""
-    try:
-        beside = sorted(n for n in os.listdir(descriptor) if n.endswith(".net"))
+        folder: int = open_without_links(base, parts[:-1])
     except OSError:
         return ()
-    near = closest(name, beside)
-    return (near,) if near else tuple(beside[:5])
+    try:
+        return _like(parts[-1], os.listdir(folder))
+    except OSError:
+        return ()
+    finally:
+        os.close(folder)
 
 
 def _nearby(path: Path) -> tuple[str, ...]:
     try:
-        beside = sorted(p.name for p in path.parent.iterdir() if p.suffix == ".net")
+        return _like(path.name, [p.name for p in path.parent.iterdir()])
     except OSError:
         return ()
-    near = closest(path.name, beside)
-    return (near,) if near else tuple(beside[:5])
+
+
+def _like(name: str, there: list[str]) -> tuple[str, ...]:
+    """The spec with a name like this one, else the first few."""
+    specs = sorted(n for n in there if n.endswith(".net"))
+    near = closest(name, specs)
+    return (near,) if near else tuple(specs[:5])
 
 
 class _NoText(Exception):

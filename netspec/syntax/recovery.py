@@ -84,9 +84,13 @@ def _section_inside(tokens: list[Token], brackets: Sequence[int]) -> Recovery | 
 
 def _named_x(tokens: list[Token], index: int, brackets: Sequence[int]) -> Recovery | None:
     """`x: …` the first time in a net, and what follows it there without a dot: read as if x could be a label."""
-    if tokens[index].kind != "FLOW" or tokens[index + 1].kind != "COLON" or not brackets:
+    if tokens[index].kind != "FLOW" or tokens[index + 1].kind != "COLON":
         return None
-    stop = _boundary(tokens, index, 1, _DEPTHS, {"RBRACE"}, len(brackets) - 1)
+    if not brackets or any(tokens[i].kind != "LBRACE" for i in brackets):
+        return None
+    stop = _boundary(tokens, index, 1, _DEPTHS, {"RBRACE", END}, len(brackets) - 1)
+    if stop == len(tokens):
+        return None
     if any(t.kind == "NAME" and t.text == "x" for t in tokens[brackets[0] : stop]):
         return None
     meant = [

@@ -105,6 +105,41 @@ def test_summary_marks_what_is_frozen(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "* frozen: 290 of 330 parameters are trainable" in capsys.readouterr().out
 
 
+def test_summary_marks_what_is_for_training_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.net").write_text(
+        "net A { image: input(1x8x8)\nstem: conv(4, 3)\nflatten -> main: linear(2)\nstem -> flatten -> aux: linear(2)\n"
+        "output(main)\nauxiliary(aux, weight=0.3) }\n"
+    )
+    assert run(["summary", str(tmp_path / "a.net")]) == 0
+    shown = capsys.readouterr().out
+    assert "+ auxiliary: for training alone, and not in the sum of the MACs, which is that of inference" in shown
+    assert [line.split()[0] for line in shown.splitlines() if line.endswith(" +")] == ["3", "aux"]
+    assert run(["summary", str(tmp_path / "a.net"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    inferred = sum(row["macs"] for row in rows if not row["auxiliary"])
+    assert run(["check", str(tmp_path / "a.net"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["macs"] == inferred
+
+
+def test_weights_that_are_not_there_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = 'block b(c) { conv(c, 3) }\nnet A { image: input(1x8x8)\nb(4, weights="%s")\nflatten -> linear(2) }\n'
+    spec = tmp_path / "a.net"
+    spec.write_text(text % "b.npz")
+    assert run(["check", str(spec)]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("warning[N828]: there is no file b.npz beside the spec")
+    assert "a.net:3:16" in shown.err
+    (tmp_path / "b.npz").write_bytes(b"not read")
+    assert run(["check", str(spec)]) == 0
+    assert capsys.readouterr().err == ""
+    spec.write_text(text % "netspec:resnet51")
+    assert run(["check", str(spec)]) == 4
+    assert capsys.readouterr().err.startswith("error[N822]: there is no published checkpoint named resnet51")
+    spec.write_text(text % "netspec:resnet50")
+    assert run(["check", str(spec)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_layers(capsys: pytest.CaptureFixture[str], golden: Golden) -> None:
     assert run(["layers"]) == 0
     out = capsys.readouterr().out

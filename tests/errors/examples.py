@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, stages, usage, using, weights
+from netspec.diagnostics import Problem, arrays, calls, data, drawing, models, reading, running, sizes, stages, usage, using, weights
 
 _OF_SPECS: tuple[Problem, ...] = (
     reading.SpecMissing("lenet.net", ("lenet5.net",)),
@@ -111,6 +111,7 @@ _OF_MODELS: tuple[Problem, ...] = (
     weights.NotConvertible("reshape", "decoder.1"),
     weights.NoWeights("MobileNetV2", (("features.0.0.weight", "mobilenet_v2.net:5:5"), ("classifier.1.bias", "mobilenet_v2.net:31:66"))),
     weights.UnknownCheckpoint("resnet51", "resnet50"),
+    weights.WeightsNotThere("vgg16_features.npz"),
     weights.CannotFetch(
         "mobilenet_v2",
         "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
@@ -124,6 +125,15 @@ _OF_MODELS: tuple[Problem, ...] = (
     weights.UnknownPair("block1_conv3", "keras.h5", ("block1_conv1", "block1_conv2", "block2_conv1")),
     weights.PartTwice("both.safetensors", "base", "features.0.weight", "0.weight"),
 )
+_OF_OPEN_SIZES: tuple[Problem, ...] = (
+    sizes.RefusedSizes(
+        (("H", 250), ("W", 256)),
+        "`concat` joins along axis 0, and every other axis must agree, and these are 64x248x256 and 16x250x256",
+        (("H", "a multiple of 16", (240, 256)),),
+    ),
+    sizes.OpenSizeFixed("rms_norm", "PyTorch", "T", ("T",)),
+    sizes.OpenInput("Photos", "training"),
+)
 _OF_DIAGRAMS: tuple[Problem, ...] = (
     drawing.TooLargeToDraw("ResNet152", 1_034, 600, ("layer1", "layer2", "layer3", "layer4")),
     drawing.UnknownPart("layr1", "ResNet50", "layer1", ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")),
@@ -134,4 +144,4 @@ _OF_DIAGRAMS: tuple[Problem, ...] = (
     drawing.TooLongForPixels("ResNet152"),
 )
 
-EXAMPLES: dict[str, Problem] = {p.code: p for p in (*_OF_SPECS, *_OF_DATA, *_OF_RUNS, *_OF_MODELS, *_OF_DIAGRAMS)}
+EXAMPLES: dict[str, Problem] = {p.code: p for p in (*_OF_SPECS, *_OF_DATA, *_OF_RUNS, *_OF_MODELS, *_OF_OPEN_SIZES, *_OF_DIAGRAMS)}

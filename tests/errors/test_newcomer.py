@@ -167,6 +167,67 @@ def test_inputs_that_are_no_pictures_with_channels_last(shape: str) -> None:
     assert codes(f"net A {{\nimage: input({shape})\nflatten -> linear(2)\n}}") == []
 
 
+@pytest.mark.parametrize(
+    ("shape", "code", "says"),
+    [
+        ("1x3x224x224", "N217", "the batch is left out: write input(3x224x224)"),
+        ("32x1x28x28", "N217", "the batch is left out: write input(1x28x28)"),
+        ("Nx3x32x32", "N303", "the batch is left out: write input(3x32x32)"),
+        ("Nx3xHxW", "N303", "the batch is left out: write input(3xHxW)"),
+        ("3xhxw", "N101", "open sizes are capital letters, as 3xHxW"),
+        ("3xHxw", "N101", None),
+    ],
+)
+def test_an_input_with_a_batch_or_open_in_small_letters(shape: str, code: str, says: str | None) -> None:
+    said = only(f"net A {{\nimage: input({shape})\nglobal_avgpool -> flatten -> linear(2)\n}}")
+    assert (said.code, said.problem.help()) == (code, says or said.problem.help())
+
+
+@pytest.mark.parametrize("shape", ["1x16x224x224", "3x3x8x8", "1x1x1x1", "2x64x64x64"])
+def test_volumes_that_are_no_batches(shape: str) -> None:
+    assert codes(f"net A {{\nimage: input({shape})\nflatten -> linear(2)\n}}") == []
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "instead"),
+    [
+        ("conv(3, 64, 7, 2, 3)", "N216", "conv(64, 7, 2, 3)"),
+        ("conv(3, 64, 7, stride=2)", "N216", "conv(64, 7, stride=2)"),
+        ("conv(3, 232, padding=4)", "N216", "conv(232, padding=4)"),
+        ("conv_transpose(3, 64, 2, 2)", "N216", "conv_transpose(64, 2, 2)"),
+        ("conv(3, 256, 3, padding=1)", "N201", "conv(256, 3, padding=1)"),
+    ],
+)
+def test_a_convolution_that_is_told_what_flows_in(step: str, code: str, instead: str) -> None:
+    said = only(f"net A {{\nimage: input(3x224x224)\n{step} -> global_avgpool -> flatten -> linear(2)\n}}")
+    assert (said.code, said.problem.help()) == (code, f"the channels that flow in are known: write {instead}")
+
+
+@pytest.mark.parametrize(
+    "step", ["conv(3, 64)", "conv(3, 15, 2)", "conv(4, 64, 7, 2)", "conv(3, kernel=64, stride=7)", "conv(3, 31, padding=15)"]
+)
+def test_convolutions_with_large_kernels_that_are_meant(step: str) -> None:
+    assert codes(f"net A {{\nimage: input(3x224x224)\n{step} -> global_avgpool -> flatten -> linear(2)\n}}") == []
+
+
+def test_an_axis_is_counted_without_the_batch() -> None:
+    said = only(NET % "a: conv(8, 1)\nrelu -> concat(image, dim=1)")
+    assert (said.code, said.problem.help()) == ("N402", "did you mean axis? Axes are counted without the batch: dim=1 is axis=0")
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_the_figures_of_imagenet_are_for_pixels_from_0_to_1(scaled: bool) -> None:
+    steps = f"crop(28x28) -> {'scale(1/255) -> ' if scaled else ''}normalize(imagenet)"
+    assert codes(NET % f"preprocess {{ {steps} }}") == ([] if scaled else ["N408"])
+    assert codes(NET % "normalize([0.5, 0.5, 0.5])\nconv(3, 1) -> normalize(imagenet)") == []
+
+
+def test_momentum_as_keras_counts_it() -> None:
+    said = only(NET % "bn(momentum=0.99)")
+    assert (said.code, said.problem.help()) == ("N409", "it is what is taken of the new ones: 0.99 in Keras is 0.01 here")
+    assert codes(NET % "bn(momentum=0.89)") == []
+
+
 def test_one_of_two_inputs_is_not_used() -> None:
     said = only("net A {\na: input(3x8x8)\nb: input(3x8x8)\nflatten -> linear(2)\n}")
     assert said.problem.help() == "begin a chain with it, as a -> …, merge it with another, as concat(a), or take it out"

@@ -192,7 +192,14 @@ def test_things_that_are_no_model(trained: tuple[Path, Path, Path], tmp_path: Pa
     del stranger.metadata_props[:]
     onnx.save(stranger, tmp_path / "stranger.onnx")
     text = refused(lambda: predict(tmp_path / "stranger.onnx", picture), Exit.MODEL_FILE, "N764")
-    assert "it names no classes" in text
+    assert "it does not say which activation its one output ends in" in text
+    broken = onnx.load(model)
+    for entry in broken.metadata_props:
+        if entry.key == "netspec.classes":
+            entry.value = "ant, bear"
+    onnx.save(broken, tmp_path / "broken.onnx")
+    text = refused(lambda: predict(tmp_path / "broken.onnx", picture), Exit.MODEL_FILE, "N764")
+    assert "what it says of its classes is no such thing" in text
     renamed = onnx.load(model)
     for entry in renamed.metadata_props:
         if entry.key == "netspec.classes":

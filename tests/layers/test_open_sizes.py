@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netspec.diagnostics.sizes import NeedsSizes, OpenWeights
 from netspec.graph import Facts
-from netspec.layer import Layer, Reject, layers
+from netspec.layer import Reject, layers
 from netspec.resolve.opening import Trace
-from netspec.shape import Shape
 from netspec.sizes import at
-from netspec.source import Place, Source, Span
 from tests.layers.drawing import uses
+from tests.layers.opened import DRAWN_OFTEN, open_facts, opened_shapes
 
 EXAMPLES = 60
+NEVER_OPEN = {"position_embedding": "its weights have the shape of what flows in"}
 SIZES = 30
-HERE = Place(Source("test.net", "net A {}\n"), Span(0, 3))
 
 
 @pytest.mark.parametrize("name", sorted(layers()))
 def test_formulas_are_what_the_rule_says_of_numbers(name: str) -> None:
     layer, held = layers()[name], {"formulas": 0, "accepted": 0, "refused": 0}
 
-    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    examples = EXAMPLES * 8 if name in DRAWN_OFTEN else EXAMPLES
+
+    @settings(max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def hold(data: st.DataObject) -> None:
         shapes, arguments = data.draw(uses(layer))
         trace = Trace({}, {})
-        opened = _opened(data, shapes, trace)
+        opened = opened_shapes(data, shapes, trace)
         tried = dict(trace.tried)
-        facts = _open_facts(layer, opened, arguments, trace)
+        facts = open_facts(layer, opened, arguments, trace)
         if facts is None:
             return
         held["formulas"] += bool(trace.symbols)
@@ -61,43 +60,9 @@ def test_formulas_are_what_the_rule_says_of_numbers(name: str) -> None:
             held["accepted"] += bool(trace.symbols)
 
     hold()
-    assert held["formulas"] >= 5 and held["accepted"] >= 50, f"hardly anything was held: {held}"
+    assert name in NEVER_OPEN or (held["formulas"] >= 5 and held["accepted"] >= 20), f"hardly anything was held: {held}"
 
 
 def _is_another(facts: Facts, plain: Facts, sizes: dict[str, int]) -> bool:
     """Whether the numbers make something that the formulas do not describe, as `squeeze` does of an axis that happens to be 1."""
     return at((facts.output, facts.macs), sizes) != (plain.output, plain.macs) or facts.torch != plain.torch
-
-
-def _open_facts(layer: Layer, opened: tuple[Shape, ...], arguments: dict[str, Any], trace: Trace) -> Any:
-    """What the rule says of formulas; ``None`` where it rejects the sizes tried, or where open sizes are not for this layer."""
-    try:
-        with trace.active():
-            return trace.infer(layer, opened, arguments, HERE, None)
-    except Reject as rejection:
-        if isinstance(rejection.problem, NeedsSizes | OpenWeights):
-            return None
-        with pytest.raises(Reject):
-            layer.infer(at(opened, trace.tried), arguments)
-        return None
-
-
-def _opened(data: st.DataObject, shapes: tuple[Shape, ...], trace: Trace) -> tuple[Shape, ...]:
-    """The shapes with formulas in the place of some sizes, that come to the same at the sizes tried."""
-    names = {axis: data.draw(st.sampled_from(("H", "W", "D", ""))) for axis in range(5)}
-    first = names[0] if len(shapes[0]) == 2 and data.draw(st.integers(0, 3)) == 0 else ""
-    names[0] = first
-    return tuple(tuple(_axis(data, n, names[i], trace) for i, n in enumerate(shape)) for shape in shapes)
-
-
-def _axis(data: st.DataObject, size: int, name: str, trace: Trace) -> Any:
-    if not name:
-        return size
-    if name not in trace.symbols:
-        trace.tried[name] = data.draw(st.sampled_from((size, size, 2 * size, 2 * size + 1, size + 1, max(size - 1, 1))))
-    n: Any
-    with trace.active():
-        n = trace.size(name)
-        choices = [n, n - 1, n + 1, n // 2, -(-n // 2), 2 * (n // 2), 2 * n, n - 2, (n - 1) // 2 + 1]
-        fitting = [c for c in choices if c.tried == size]
-    return data.draw(st.sampled_from(fitting)) if fitting else size

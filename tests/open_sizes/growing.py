@@ -129,11 +129,7 @@ class Grower:
             return self.use("transpose", first=1, second=self.rank)
         if which == 4:
             return self.use("chunk", parts=2, index=chance.choice((0, 1)), axis=chance.randint(0, self.rank))
-        label = self.label(chance.randrange(len(self.steps)))
-        return len(self.shape) == len(label.shape) and self.with_other(chance.choice(("crop_to", "resize_to")), label)
-
-    def label(self, index: int) -> Step:
-        return self.steps[index]
+        return self.with_other(chance.choice(("crop_to", "resize_to")), chance.choice(self.steps))
 
     def with_other(self, layer: str, other: Step) -> bool:
         """A step that takes another tensor."""
@@ -215,6 +211,5 @@ def random_net(chance: Random) -> Spec:
         body.append("    global_avgpool -> flatten -> linear(3)")
     elif chance.random() < 0.2 and min(grower.shape[1:]) > 1:
         body.append(f"    adaptive_avgpool({chance.choice((1, 2, 3))}) -> flatten -> linear(2)")
-    if len(body) == 0:
-        body.append("    relu")
+    body = body or ["    relu"]
     return Spec("net Random {\n" + "\n".join([*head, *body]) + "\n}\n", tuple(dict.fromkeys(letters)), grown)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
 import torch
+from torch import nn
 
 from netspec.backends.torch.modules import construct
 from netspec.compiler import compile_source
 from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
+from netspec.open_sizes import OpenSizes
 from netspec.shape import Shape
 from netspec.sizes import at
 from netspec.source import Source
@@ -53,9 +56,10 @@ def hold(seed: int, tally: Tally) -> None:
         return
     tally.counts["nets with formulas"] += 1
     tally.counts["nets that refuse sizes"] += any(not rule.is_free for rule in _sizes_of(graph).rules.values())
+    modules = {n.index: construct(n.facts.torch, meta=True).eval() for n in graph.layers}
     for chosen in sizes:
         try:
-            _hold_size(spec, graph, chosen, tally)
+            _hold_size(spec, graph, modules, chosen, tally)
         except Wrong as wrong:
             raise Wrong(f"seed {seed}, {chosen}: {wrong}\n{spec.text}") from None
 
@@ -83,13 +87,13 @@ def _outcome(spec: Spec, sizes: dict[str, int]) -> Graph | str:
         return " ".join(sorted({d.code for d in error.diagnostics}))
 
 
-def _sizes_of(graph: Graph):  # type: ignore[no-untyped-def]
+def _sizes_of(graph: Graph) -> OpenSizes:
     if graph.sizes is None:
         raise Wrong("the net has no open sizes")
     return graph.sizes
 
 
-def _hold_size(spec: Spec, graph: Graph, chosen: dict[str, int], tally: Tally) -> None:
+def _hold_size(spec: Spec, graph: Graph, modules: Mapping[int, nn.Module], chosen: dict[str, int], tally: Tally) -> None:
     open_sizes = _sizes_of(graph)
     plain = _outcome(spec, chosen)
     refusal = open_sizes.refusal(chosen)
@@ -100,7 +104,7 @@ def _hold_size(spec: Spec, graph: Graph, chosen: dict[str, int], tally: Tally) -
         said = all(chosen[s] in rule for s, rule in open_sizes.rules.items())
         if said is not accepted:
             raise Wrong(f"the sizes are {'accepted' if accepted else 'refused'}, and the rules say {open_sizes.sentences()}")
-    theirs = _by_pytorch(graph, chosen)
+    theirs = _by_pytorch(graph, modules, chosen)
     if accepted != (theirs is None) and not (isinstance(plain, str) and plain in UNFILLED):
         raise Wrong(f"the sizes are {'accepted' if accepted else f'refused ({refusal})'}, and PyTorch says: {theirs or 'fine'}")
     tally.counts["sizes accepted" if accepted else "sizes refused"] += 1
@@ -116,7 +120,7 @@ def _compare(graph: Graph, plain: Graph, chosen: dict[str, int]) -> None:
         raise Wrong(f"{graph.macs} MACs and not {plain.macs}")
 
 
-def _by_pytorch(graph: Graph, chosen: dict[str, int]) -> str | None:
+def _by_pytorch(graph: Graph, modules: Mapping[int, nn.Module], chosen: dict[str, int]) -> str | None:
     """Run the modules of the graph with open sizes on tensors without memory; what PyTorch refuses, or ``None``."""
     values: dict[int, torch.Tensor] = {}
     for node in graph.nodes:
@@ -127,7 +131,7 @@ def _by_pytorch(graph: Graph, chosen: dict[str, int]) -> str | None:
         if node.layer in EQUAL_ONLY and len({x.shape for x in inputs}) > 1:
             return f"`{node.layer}` of {[tuple(x.shape[1:]) for x in inputs]}"
         try:
-            result = construct(node.facts.torch, meta=True).eval()(*inputs)
+            result = modules[node.index](*inputs)
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
             return f"`{node.layer}`: {str(error)[:200]}"
         if not result.numel():

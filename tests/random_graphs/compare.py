@@ -29,6 +29,11 @@ from tests.random_graphs.tree import Program
 TOLERANCE = 1e-4
 """The largest difference that is let pass, relative to the largest number of a tensor."""
 
+UNSURE = "numbers that single precision cannot tell"
+
+NOISE = 1e-6
+"""Beside the largest number of a tensor: what is lost of it in a few steps of single precision."""
+
 OPTIMISED = 2
 """Every second file, or every so manieth, is also run by onnxruntime with all its optimisations."""
 
@@ -175,17 +180,18 @@ class Witness:
         self.modules = dict(net.named_modules())
         self.used: set[str] = set()
         self.exact = self.values(torch.float64)
-        self._unsure: list[float] | None = None
+        self._unsure: list[bool] | None = None
 
-    def values(self, dtype: torch.dtype) -> list[Tensor]:
-        """What each node gives."""
+    def values(self, dtype: torch.dtype, noise: float = 0.0) -> list[Tensor]:
+        """What each node gives, or would give if each had so much noise beside its largest number."""
         state = {k: t.to(dtype) if t.is_floating_point() else t for k, t in self.state.items()}
         given = iter([x.to(dtype) for x in self.inputs])
 
         def apply(path: str, layer: str, inputs: Sequence[Tensor], arguments: Mapping[str, Any]) -> Tensor:
             function = references().get(layer)
             if function is not None:
-                return function(Held(state, path, self.used), *inputs, **arguments)
+                result = function(Held(state, path, self.used), *inputs, **arguments)
+                return result + noise * result.abs().max() * torch.randn_like(result) if noise else result
             node = next(n for n in self.graph.nodes if n.path == path or path == f"merge {n.index}")
             self.used |= {k for k in state if k == path or k.startswith(f"{path}.")}
             found: Tensor = self.modules[node.path](*[x.float() for x in inputs])
@@ -195,21 +201,23 @@ class Witness:
             read = Reader(self.made, apply, lambda x: tuple(x.shape[1:]), lambda shape: next(given)).net()
         return [n.value for n in read.nodes]
 
-    def unsure(self, index: int) -> float:
-        """How far single precision leads away from the exact value of a node: of what is much larger than that, nobody can be asked."""
+    def unsure(self, index: int) -> bool:
+        """Whether nobody can be asked for a node's value in single precision: PyTorch itself is far from the exact one, or numbers next to
+        those before it give others, as at a threshold."""
         if self._unsure is None:
-            rough = self.values(torch.float32)
-            self._unsure = [distance(r, e) for r, e in zip(rough, self.exact, strict=True)]
-        return max(self._unsure[: index + 1])
+            rough, moved = self.values(torch.float32), self.values(torch.float64, NOISE)
+            near = [distance(r, e) <= TOLERANCE / 20 for r, e in zip(rough, self.exact, strict=True)]
+            self._unsure = [not (n and distance(m, e) <= TOLERANCE) for n, m, e in zip(near, moved, self.exact, strict=True)]
+        return any(self._unsure[: index + 1])
 
 
 def distance(found: Tensor, exact: Tensor) -> float:
-    """The largest difference, relative to the largest number, or to a thousandth where all are smaller."""
+    """The largest difference, relative to the largest number, or to a hundredth where all are smaller."""
     if found.shape != exact.shape:
         return float("inf")
     exact = exact.double()
     largest = float(exact.abs().max())
-    return float((found.double() - exact).abs().max()) / max(largest, 1e-3)
+    return float((found.double() - exact).abs().max()) / max(largest, 1e-2)
 
 
 def _same_numbers(graph: Graph, values: Mapping[int, Tensor], witness: Witness, outcome: Outcome) -> None:
@@ -226,8 +234,8 @@ def _same_numbers(graph: Graph, values: Mapping[int, Tensor], witness: Witness, 
             outcome.skipped.append("a number that is not finite")
             return
         if not distance(found, exact) <= TOLERANCE:
-            if witness.unsure(node.index) > TOLERANCE / 20:
-                outcome.skipped.append("numbers that single precision cannot tell")
+            if witness.unsure(node.index):
+                outcome.skipped.append(UNSURE)
                 return
             raise Difference(f"`{node.layer}` at {node.path} is {distance(found, exact):.2g} from what a user of PyTorch computes")
 
@@ -245,8 +253,10 @@ def _same_in_onnx(graph: Graph, inputs: Sequence[Tensor], results: Sequence[Tens
             difference = distance(torch.from_numpy(np.asarray(theirs)), ours)
             if difference == float("inf"):
                 raise Difference(f"onnxruntime gives {output.name} of shape {np.asarray(theirs).shape}, and PyTorch {tuple(ours.shape)}")
-            if not difference <= TOLERANCE and not witness.unsure(output.node) > TOLERANCE / 20:
-                raise Difference(f"{output.name} of onnxruntime ({level}) is {difference:.2g} from PyTorch's")
+            if not difference <= TOLERANCE:
+                if not witness.unsure(output.node):
+                    raise Difference(f"{output.name} of onnxruntime ({level}) is {difference:.2g} from PyTorch's")
+                outcome.skipped.append(UNSURE)
 
 
 def _same_shapes(graph: Graph, inferred: onnx.ModelProto) -> None:

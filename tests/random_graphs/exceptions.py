@@ -30,6 +30,7 @@ BY_ARGUMENT: dict[tuple[str | None, str], str] = {
     ("split", "index"): _COUNTED,
     ("concat", "axis"): "the axis of a concat is counted from the channels",
     ("pad", "sides"): "PyTorch cuts where a margin is negative: that is crop",
+    ("split", "sizes"): "a part of nothing is a mistake in the sizes",
     ("squeeze", "axis"): _NOTHING,
     ("class_token", "tokens"): _NOTHING,
     **{(None, name): "a window has at least one point, and a step moves it" for name in ("kernel", "stride", "dilation")},
@@ -39,11 +40,13 @@ BY_ARGUMENT: dict[tuple[str | None, str], str] = {
 BY_RANK: dict[str, str] = {
     "linear": "on pictures a flatten was forgotten: PyTorch maps the last axis, the width",
     "normalize": "on a vector, scale is meant",
-    "lrn": "it was made for pictures; of more than three axes in space nobody knows it",
     "position_embedding": "a vector has no places",
     "group_norm": "of one number the mean is that number: what comes out is the bias alone, and PyTorch refuses it for a batch of one",
 }
 """Layers that refuse tensors of another number of axes than they are meant for."""
+
+
+BEYOND = "a map has one to three axes in space: that PyTorch does it for more is chance"
 
 
 def reason(problem: Problem) -> str | None:
@@ -57,7 +60,7 @@ def reason(problem: Problem) -> str | None:
     if isinstance(problem, calls.BadValue):
         return BY_ARGUMENT.get((problem.owner, problem.argument)) or BY_ARGUMENT.get((None, problem.argument))
     if isinstance(problem, shapes.WrongRank):
-        return BY_RANK.get(problem.layer)
+        return BY_RANK.get(problem.layer) or (BEYOND if len(problem.input) > 4 else None)
     if isinstance(problem, names.NotAStep) and "weights" in problem.message():
         return "what comes before the net learns nothing: PyTorch knows no preprocess"
     return None

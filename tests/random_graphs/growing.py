@@ -26,6 +26,7 @@ from tests.random_graphs.tree import (
     Let,
     Named,
     Parameter,
+    PartOf,
     Program,
     Repeat,
     Step,
@@ -314,7 +315,16 @@ class Grower:
             else:
                 number = self.chance.randrange(1, 7)
                 values.append(literal(str(number), number))
-        return self._called(block, values)
+        return self._part_of(block, self._called(block, values))
+
+    def _part_of(self, block: Block, call: Call) -> Call:
+        """A use of a net, or of a labelled step of it that names no tensor outside."""
+        plain = [
+            s.label.text for s in block.body if s.label and s.label.text[0] != '"' and not any(_names_tensors(i) for i in steps_of((s,)))
+        ]
+        if block.input is None or not plain or self.chance.random() < 0.5:
+            return call
+        return PartOf(block=block.name, arguments=call.arguments, part=self.chance.choice(plain))
 
     def as_block(self, body: Body, shape: Shape, sort: str, tensors: Mapping[str, str]) -> Call:
         """A block of this body, some of whose arguments become parameters, and a use of it that means the same."""
@@ -363,6 +373,10 @@ def exchanged_argument(body: Body, use: Use, old: Argument, new: Expression) -> 
     """The body with another value for one argument."""
     given = tuple(replace(a, expression=new) if a is old else a for a in use.arguments)
     return cast("Body", exchanged(body, use, (replace(use, arguments=given),)))
+
+
+def _names_tensors(step: Step) -> bool:
+    return isinstance(step, Use) and bool(step.tensors)
 
 
 def literals(body: Body) -> list[tuple[Use, Argument]]:

@@ -7,7 +7,7 @@ decides without netspec what a file computes and whether it can be computed at a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from netspec.layer import layers
@@ -15,6 +15,7 @@ from netspec.shape import Shape
 from netspec.signature import REQUIRED
 from tests.random_graphs.tree import (
     Argument,
+    Block,
     Body,
     Braces,
     Call,
@@ -26,10 +27,12 @@ from tests.random_graphs.tree import (
     Join,
     Let,
     Named,
+    PartOf,
     Program,
     Repeat,
     Step,
     Use,
+    label,
 )
 
 T = TypeVar("T")
@@ -94,9 +97,11 @@ class Here:
     variables: dict[str, Any]
     frozen: bool = False
     preprocess: bool = False
+    net: str = ""
+    """The path of the net whose text this is, or of its use: below it are its shared blocks."""
 
-    def inner(self, place: Place | None = None, frozen: bool = False) -> Here:
-        return Here(place or self.place, dict(self.variables), self.frozen or frozen, self.preprocess)
+    def inner(self, place: Place | None = None) -> Here:
+        return replace(self, place=place or self.place, variables=dict(self.variables))
 
 
 class Reader(Generic[T]):
@@ -146,7 +151,7 @@ class Reader(Generic[T]):
 
     def _step(self, step: Step, here: Here, flow: int | None) -> int:
         if step.frozen:
-            here = Here(here.place, here.variables, True, here.preprocess)
+            here = replace(here, frozen=True)
         name = None if step.label is None else str(self._value(step.label, here, flow))
         if name is not None and name in here.place.labels:
             raise Misuse(f"the label {name} stands twice")
@@ -165,10 +170,13 @@ class Reader(Generic[T]):
                 made = self._compound(step, here, inside, flow)
             case Use():
                 made = self._use(step, here, name, self._flowing(flow))
+            case PartOf():
+                made, inside = self._part(step, here, name or here.place.number(), self._flowing(flow))
+                here.place.count += name is not None
             case Call():
                 number = here.place.number()
                 shared = self.blocks[step.block].shared
-                inside = Place(step.block if shared else here.place.join(name or number))
+                inside = Place(Place(here.net).join(step.block) if shared else here.place.join(name or number))
                 made = self._call(step, here, inside, self._flowing(flow))
             case _:
                 raise TypeError(step)
@@ -223,8 +231,27 @@ class Reader(Generic[T]):
 
     def _call(self, step: Call, here: Here, place: Place, flow: int) -> int:
         block = self.blocks[step.block]
+        inner = replace(here, place=place, variables=self._given(block, step, here, flow))
+        if block.input is not None and block.input.label is not None:
+            place.labels[block.input.label.text] = (flow, None)
+            inner.net = place.path
+        return self._flowing(self.body(block.body, inner, flow))
+
+    def _part(self, step: PartOf, here: Here, name: str, flow: int) -> tuple[int, Place | None]:
+        """A step of a net, written out at this place: nothing of the net around it is there, but the values of its parameters."""
+        block = self.blocks[step.block]
+        found = next((s for s in block.body if s.label is not None and s.label.text == step.part), None)
+        if found is None:
+            raise Misuse(f"{step.block} has no part {step.part}")
+        place = Place(here.place.path)
+        variables = self._given(block, step, here, flow)
+        made = self._step(replace(found, label=label(name)), replace(here, place=place, variables=variables), flow)
+        return made, place.labels[name][1]
+
+    def _given(self, block: Block, step: Call, here: Here, flow: int) -> dict[str, Any]:
+        """The values of a block's parameters, in the order of their declaration, as defaults may use those before them."""
         given = self._arguments(step.arguments, here, flow)
-        inner = Here(place, {}, here.frozen, here.preprocess)
+        inner = Here(here.place, {})
         for parameter in block.parameters:
             if parameter.name in given:
                 inner.variables[parameter.name] = given[parameter.name]
@@ -232,9 +259,7 @@ class Reader(Generic[T]):
                 inner.variables[parameter.name] = self._value(parameter.default, inner, flow)
             else:
                 raise Misuse("an argument is missing")
-        if block.input is not None and block.input.label is not None:
-            place.labels[block.input.label.text] = (flow, None)
-        return self._flowing(self.body(block.body, inner, flow))
+        return inner.variables
 
     def _arguments(self, arguments: Sequence[Argument], here: Here, flow: int) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -75,6 +75,13 @@ class Call(Step):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class PartOf(Call):
+    """A use of a labelled step of a net: ``vgg16.features``."""
+
+    part: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Braces(Step):
     """A region; ``preprocess`` where that is what it is."""
 
@@ -262,6 +269,8 @@ def _operation(step: Step) -> list[str]:
             return [f"{word} {{", *(f"    {line}" for branch in step.branches for line in _branch(branch)), "}"]
         case Use():
             return [step.layer + _arguments(step.tensors, step.arguments)]
+        case PartOf():
+            return [f"{step.block}.{step.part}" + _arguments((), step.arguments)]
         case Call():
             return [step.block + _arguments((), step.arguments)]
         case Braces():

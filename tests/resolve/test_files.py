@@ -79,7 +79,12 @@ def test_a_path_is_seen_from_the_folder_of_the_file(tmp_path: Path, use: str, pl
 def test_the_working_directory_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, {"specs/main.net": MAIN % "./lib.net", "specs/lib.net": LIB, "lib.net": "net Wrong { }"})
     expected = keys(load(tmp_path / "specs" / "main.net"))
-    for folder, path in (("specs", "main.net"), (".", "specs/main.net"), ("/", str(tmp_path / "specs" / "main.net")), ("specs", "../specs/main.net")):
+    for folder, path in (
+        ("specs", "main.net"),
+        (".", "specs/main.net"),
+        ("/", str(tmp_path / "specs" / "main.net")),
+        ("specs", "../specs/main.net"),
+    ):
         monkeypatch.chdir(tmp_path / folder)
         assert keys(load(path)) == expected
 
@@ -112,7 +117,7 @@ def test_standard_input_and_texts_use_files_of_the_working_directory(tmp_path: P
 @pytest.mark.parametrize("name", ["vgg", "resnet", "googlenet", "lenet5"])
 def test_the_library_is_the_same_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
-    (name_of_net,) = {"vgg": "VGG16", "resnet": "resnet18", "googlenet": "google_net", "lenet5": "LeNet5"}[name],
+    (name_of_net,) = ({"vgg": "VGG16", "resnet": "resnet18", "googlenet": "google_net", "lenet5": "LeNet5"}[name],)
     channels = 1 if name == "lenet5" else 3
     text = f'use {name_of_net} from "netspec:{name}"\nnet Main {{ image: input({channels}x64x64)\n{name_of_net} }}'
     if name == "lenet5":
@@ -206,7 +211,7 @@ def test_a_circle_is_told_in_order(tmp_path: Path) -> None:
     files = {
         "a.net": 'use b from "b.net"\nnet A { image: input(3x2x2)\nb }',
         "b.net": '\n\nuse c from "./c.net"\nnet B { image: input(3x2x2)\nc }',
-        "c.net": '\nuse a from "../%s/a.net"\nnet C { image: input(3x2x2)\na }' % tmp_path.name,
+        "c.net": f'\nuse a from "../{tmp_path.name}/a.net"\nnet C {{ image: input(3x2x2)\na }}',
     }
     written(tmp_path, files)
     for first, chain in (("a", "a.net:1 -> b.net:3 -> c.net:2 -> a.net"), ("c", "c.net:2 -> a.net:1 -> b.net:3 -> c.net")):
@@ -349,7 +354,11 @@ def test_the_spec_itself_may_be_reached_through_links(tmp_path: Path) -> None:
 
 
 def test_a_folder_exchanged_for_a_link_meanwhile_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {"main.net": MAIN % "parts/lib.net", "parts/lib.net": 'use deep from "deep.net"\n' + LIB, "parts/deep.net": "block deep { relu }"}
+    files = {
+        "main.net": MAIN % "parts/lib.net",
+        "parts/lib.net": 'use deep from "deep.net"\n' + LIB,
+        "parts/deep.net": "block deep { relu }",
+    }
     main = written(tmp_path, {**files, "evil/deep.net": "block deep { tanh }"})
     read = library.read_used
 
@@ -391,7 +400,7 @@ def test_one_file_under_several_names_is_read_once(tmp_path: Path) -> None:
     assert keys(load(main, files=graph.files)) == keys(graph)
 
 
-def test_names_that_letter_case_tells_apart_are_two_files_where_the_system_tells_them_apart(tmp_path: Path) -> None:
+def test_names_that_letter_case_tells_apart_are_two_files(tmp_path: Path) -> None:
     text = 'use one from "b.net"\nuse other from "B.net"\nnet Main { image: input(3x4x4)\none -> other }'
     main = written(tmp_path, {"main.net": text, "b.net": "block one { relu }", "B.net": "block other { tanh }"})
     if (tmp_path / "b.net").read_text() != "block one { relu }":

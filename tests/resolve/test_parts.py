@@ -156,7 +156,14 @@ def test_parts(part: str, wanted: str) -> None:
 def test_a_slice_is_what_slicing_a_sequential_gives() -> None:
     from torch import nn
 
-    layers = [("stem", nn.Conv2d(3, 4, 3)), ("1", nn.ReLU()), ("2", nn.Conv2d(4, 4, 3)), ("3", nn.ReLU()), ("last", nn.Conv2d(4, 4, 3)), ("5", nn.ReLU())]
+    layers = [
+        ("stem", nn.Conv2d(3, 4, 3)),
+        ("1", nn.ReLU()),
+        ("2", nn.Conv2d(4, 4, 3)),
+        ("3", nn.ReLU()),
+        ("last", nn.Conv2d(4, 4, 3)),
+        ("5", nn.ReLU()),
+    ]
     whole = nn.Sequential()
     for name, module in layers:
         whole.add_module(name, module)
@@ -215,7 +222,9 @@ def test_a_part_in_every_kind_of_place() -> None:
 
 
 def test_parts_of_parts() -> None:
-    more = NET + "net B { image: input(3x16x16)\nbase: { in: N.features[1:5] -> N.stage1 } }\nnet C { image: input(3x16x16)\nrow: B.base.in }"
+    more = (
+        NET + "net B { image: input(3x16x16)\nbase: { in: N.features[1:5] -> N.stage1 } }\nnet C { image: input(3x16x16)\nrow: B.base.in }"
+    )
     more = more.replace("in:", "low:").replace("base.in", "base.low")
     for use, wanted in (
         ("B.base", "p.low.2 p.low.last p.1.0.a p.1.0.1 p.1.0.b"),
@@ -337,6 +346,16 @@ def test_a_part_that_needs_what_lies_outside(use: str, name: str, part: str) -> 
     assert {d.code for d in more} <= {"N324", "N327"}
 
 
+def test_open_sizes_of_the_net_that_a_part_is_of_are_nothing_to_the_net_around() -> None:
+    more = """net Open { image: input(3xHxW)
+        features: { if x.height > 100 { conv(4, 3) } else { conv(8, 3) }
+            relu -> maxpool(2) } }"""
+    assert graph("Open.features", more, "3x20x20").nodes[1].output == (8, 18, 18)
+    made = graph("maxpool(4) -> Open.features", more, "3xHxW")
+    assert made.sizes is not None
+    assert [made.sizes.refusal({"H": h, "W": 20}) is None for h in (16, 20, 100, 403, 404, 500)] == [True, True, True, True, False, False]
+
+
 def test_values_of_the_net_around_are_known_in_a_part() -> None:
     made = graph("O.stem.a(n=6) -> O.wide -> O.wide[0]", OUTER)
     assert [n.output[0] for n in made.layers] == [7, 4, 4, 4, 4]
@@ -365,9 +384,9 @@ def test_a_part_of_a_net_whose_file_could_not_be_read_is_no_second_mistake() -> 
 # ---- how much it may cost
 
 
-def _seconds(source: str, limits: Limits = Limits()) -> tuple[float, list[str]]:
+def _seconds(source: str) -> tuple[float, list[str]]:
     began = time.process_time()
-    said = diagnose(Source("a.net", source), limits)
+    said = diagnose(Source("a.net", source))
     return time.process_time() - began, [d.code for d in said]
 
 

@@ -109,3 +109,14 @@ def test_what_has_no_label_leaves_labels_their_paths(body: str, wanted: str) -> 
 def test_a_label_is_refused_where_something_without_one_has_its_path(text: str, name: str) -> None:
     (found,) = diagnose(Source("a.net", f"net A {{ {text} }}"))
     assert (found.code, found.message) == ("N304", f"the path `{name}` is defined twice")
+
+
+def test_an_input_that_is_preprocessed_goes_by_its_name() -> None:
+    text = """net A {
+        left: input(1x4x4)
+        right: input(1x4x4)
+        right -> preprocess { scale(1/255) }
+        left -> add(right) }"""
+    graph = compile_source(Source("a.net", text))[0]
+    assert [n.layer for n in graph.layers] == ["scale", "add"]
+    assert graph.layers[1].inputs == (0, graph.layers[0].index)

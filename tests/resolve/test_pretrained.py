@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from netspec.compiler import compile_source
+from netspec.compiler import compile_source, load
+from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
 from netspec.source import Source
 from tests.errors.text import marked, only
@@ -93,3 +96,24 @@ def test_of_a_part_that_is_a_part_there_the_nearest_weights_count() -> None:
 def test_what_cannot_be(use: str, code: str, mark: str) -> None:
     said = only(f"net A {{ image: input(3x8x8)\n{use}\n}}\n{NETS}")
     assert (said.code, marked(said)) == (code, mark)
+
+
+def test_what_is_left_out_of_a_used_net_may_be_in_its_file(tmp_path: Path) -> None:
+    import torch
+
+    from netspec.backends.torch import build
+
+    (tmp_path / "n.net").write_text(NETS)
+    whole = build(load(tmp_path / "n.net", net="N")).state_dict()
+    torch.save(whole, tmp_path / "n.pth")
+    text = 'use n from "n.net"\nnet A { image: input(3x8x8)\nbase: n(weights="n.pth")\nbase.features -> conv(2, 1) }'
+    (tmp_path / "a.net").write_text(text)
+    made = load(tmp_path / "a.net")
+    assert made.left_out == {f"base.{key}" for key in whole if not key.startswith("features.")}
+    state = build(made).state_dict()
+    taken = {key.removeprefix("base.") for key in state if key.startswith("base.")}
+    assert taken == {key for key in whole if key.startswith("features.")}
+    assert all(torch.equal(state[f"base.{key}"], whole[key]) for key in taken)
+    torch.save({**whole, "more.weight": torch.zeros(2)}, tmp_path / "n.pth")
+    with pytest.raises(NetspecError, match="1 unexpected tensor"):
+        build(made)

@@ -56,8 +56,11 @@ def _compiled(source: Source, monkeypatch: pytest.MonkeyPatch, repeats: bool) ->
 
 def _facts(graph: Graph) -> list[object]:
     nodes = [
-        (n.index, n.path, n.layer, n.label, dict(n.arguments), n.inputs, n.output, n.frozen, n.role, n.region, str(n.place))
-        + tuple((t.block, str(t.place)) for t in n.trail or ())
+        (
+            *(n.index, n.path, n.layer, n.label, dict(n.arguments), n.inputs, n.output),
+            *(n.frozen, n.role, n.region, str(n.place)),
+            *((t.block, str(t.place)) for t in n.trail or ()),
+        )
         for n in graph.nodes
     ]
     return [nodes, graph.regions, graph.outputs, dict(graph.labels), [k for k, _, _ in graph.weights()]]

@@ -39,6 +39,9 @@ def found(body: str, before: str = "", behind: str = "") -> list[tuple[str, int]
         ("\"stem{1 +}\": relu", [("N101", 3)]),
         ("\"stem{1 +}\": relu\nconv(3 3)", [("N101", 3), ("N101", 4)]),
         ("\"stem{\": relu", [("N109", 3)]),
+        ("relu(4x:)", [("N101", 3)]),
+        ("relu(x: 3)\nrelu(x: 3)", [("N101", 3), ("N101", 4)]),
+        ("conv([x: 3], 3)", [("N101", 3)]),
     ],
 )  # fmt: skip
 def test_statements(body: str, wanted: list[tuple[str, int]]) -> None:

@@ -107,7 +107,8 @@ def test_what_is_not_said_right(do: Command, arguments: tuple[str, ...]) -> None
 
 def test_prediction_with_a_file_of_weights(do: Command, tmp_path: Path) -> None:
     code, out, err = do("predict", "small.net", "picture.png", "--weights", "small.pth", "--json", "--device", "cpu")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err == "note: nothing names the classes, so they are called by their numbers; --labels FILE gives names, one a line\n"
     (answer,) = json.loads(out)
     assert {entry["label"] for entry in answer["top"]} == {"0", "1", "2"}
     (tmp_path / "names.txt").write_text("ant\ncät\r\n\x1b[31mzebra\n")
@@ -160,6 +161,27 @@ def test_evaluation_with_a_file_of_weights(do: Command, tmp_path: Path) -> None:
     code, out, _ = do(*given, "--labels", "names.txt")
     assert (code, json.loads(out)["images"]) == (0, 6)
     assert do(*given)[0] == 3, "the classes of the data are not called 0, 1, 2"
+
+
+def test_labels_go_into_an_exported_model_and_beside_it(do: Command, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("ant\nbear\ncat\n")
+    (tmp_path / "two.txt").write_text("a\nb\n")
+    given = ("export", "small.net", "--weights", "small.pth", "--onnx")
+    assert do(*given, "named.onnx", "--labels", "names.txt")[0] == 0
+    assert do(*given, "plain.onnx")[0] == 0
+    assert do(*given, "wrong.onnx", "--labels", "two.txt")[0] == 4
+    assert not (tmp_path / "wrong.onnx").exists()
+    predicted = {}
+    for name, more in (("named", ()), ("plain", ()), ("plain", ("--labels", "names.txt"))):
+        code, out, err = do("predict", f"{name}.onnx", "picture.png", "--json", "--device", "cpu", *more)
+        assert (code, "by their numbers" in err) == (0, name == "plain" and not more)
+        predicted[name, bool(more)] = {entry["label"]: entry["probability"] for entry in json.loads(out)[0]["top"]}
+    assert set(predicted["plain", False]) == {"0", "1", "2"}
+    assert set(predicted["named", False]) == {"ant", "bear", "cat"}
+    assert predicted["named", False] == predicted["plain", True]
+    assert do("predict", "plain.onnx", "picture.png", "--labels", "two.txt")[0] == 4
+    (tmp_path / "run").mkdir()
+    assert do("export", "run", "--onnx", "r.onnx", "--labels", "names.txt")[0] == 2
 
 
 @pytest.mark.parametrize("form", ["safetensors", "npz", "h5"])

@@ -173,6 +173,17 @@ def test_a_published_net_under_other_names(tmp_path: Path) -> None:
     assert {row.why for row in loaded.rows} == {"", "by its name"}
 
 
+def test_what_a_module_learns_itself_stands_first_in_a_file(tmp_path: Path) -> None:
+    """PyTorch writes a class token before the convolution whose patches it is put before."""
+    graph = load("netspec:vit", net="ViT_B_16", settings={"depth": "2", "size": "32"})
+    state = filled(graph, 0)
+    renamed = {k: f"trunk.{k.replace('.mlp.0.', '.mlp.linear_1.').replace('.mlp.3.', '.mlp.linear_2.')}" for k in state}
+    first = sorted(state, key=lambda k: "class_token" not in k)
+    path = save({renamed[k]: state[k] for k in first}, tmp_path / "w", "torch")
+    loaded = load_weights(graph, path, ORDER)
+    assert {row.key: row.source for row in loaded.rows} == renamed
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------------------
 
 TWINS = "net Twins {\n image: input(3x4x4)\n concat {\n  | a: conv(2, 1)\n  | b: conv(2, 1)\n }\n}"

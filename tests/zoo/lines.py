@@ -34,8 +34,8 @@ FAMILIES: Final = (
     (("vit",), ("vision_transformer.py",)),
     (("fcn", "deeplab_v3"), ("segmentation/_utils.py", "segmentation/fcn.py", "segmentation/deeplabv3.py")),
 )
-"""Our files of a family, and torchvision's of the same, under ``torchvision/models``. Not here are Swin and SSD, whose files there hold much
-else: a second version, the choice of boxes and their losses."""
+"""Our files of a family, and torchvision's of the same, under ``torchvision/models``. Not here are Swin and SSD, whose files there hold
+much else: a second version, the choice of boxes and their losses."""
 
 _LAYOUT: Final = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

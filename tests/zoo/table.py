@@ -25,7 +25,8 @@ by hand in plain PyTorch from the paper (`tests/zoo/by_hand.py`). `python -m tes
   long, at the size that stands beside it.
 - *ONNX* is the same for the exported file in onnxruntime.
 - *Gradients* are compared in training mode and double precision: all outputs, auxiliary ones too, the loss, the gradient of each parameter,
-  and the running statistics after the step, each relative to the largest number of its tensor. Dropout is off.
+  and the running statistics after the step, each relative to the largest number of its tensor. Dropout and stochastic depth are off. The
+  tests hold those of the Transformer encoder and of a ViT of two layers too.
 
 """
 _LINES = """

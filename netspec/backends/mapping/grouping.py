@@ -63,6 +63,9 @@ class FileLayer:
     place: Tokens
     single: bool = False
     """Whether it is one tensor whose name says nothing of what it is."""
+    own: bool = False
+    """Whether it is part of a layer's name, as `in_proj_weight` and `class_token`: what a module of PyTorch learns itself stands in a file
+    before what is inside of it, wherever it is used."""
 
     def before(self, other: FileLayer) -> bool:
         """Whether it comes before another by the file's order. Of layers whose order is not told, neither does."""
@@ -94,7 +97,7 @@ def layers_of(contents: Contents) -> tuple[FileLayer, ...]:
     if contents.keras:
         found = _shortened(found)
     if contents.ordered:
-        return tuple(replace(layer, place=(i,)) for i, layer in enumerate(found))
+        return tuple(replace(layer, place=("own" if layer.own else "layer", i)) for i, layer in enumerate(found))
     return tuple(sorted(found, key=lambda layer: [(1, t, 0) if isinstance(t, str) else (0, "", t) for t in layer.place]))
 
 
@@ -127,6 +130,7 @@ def _split(key: str) -> tuple[str, str]:
 def by_names(keys: Sequence[str]) -> list[FileLayer]:
     """Keys grouped by all but what the tensor is; a name that does not say so is a layer of its own."""
     groups: dict[str, dict[str, str]] = {}
+    own: set[str] = set()
     for key in keys:
         parent, last = _split(key)
         match = _ENDING.fullmatch(last) or _NUMBERED.fullmatch(last)
@@ -136,13 +140,18 @@ def by_names(keys: Sequence[str]) -> list[FileLayer]:
         inner = f"{parent}/{match['stem']}" if parent and match["stem"] else parent or match["stem"] or ""
         role = _ROLES[match["role"].lower()]
         group = groups.setdefault(inner, {})
+        if parent and match["stem"]:
+            own.add(inner)
         if role in group:
             groups[f"\0{key}"] = {"": key}
         else:
             group[role] = key
-    return [
-        FileLayer(name.removeprefix("\0"), roles, tokens(name.removeprefix("\0")), name.startswith("\0")) for name, roles in groups.items()
-    ]
+    return [_grouped(name, roles, name in own) for name, roles in groups.items()]
+
+
+def _grouped(name: str, roles: Mapping[str, str], own: bool) -> FileLayer:
+    plain, single = name.removeprefix("\0"), name.startswith("\0")
+    return FileLayer(plain, roles, tokens(plain), single, own or single)
 
 
 def _by_variables(contents: Contents, keys: Sequence[str]) -> list[FileLayer]:

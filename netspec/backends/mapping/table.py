@@ -87,7 +87,7 @@ def map_by_order(graph: Graph, contents: Contents, path: str = "", *, part: bool
         if layout == "first" or blocked is None:
             attempt = _Attempt(contents, layers, slots, layout, given)
             ways[layout] = attempt.ways(part)
-    if blocked is not None and (evidence == "last" or not ways["first"]):
+    if blocked is not None and (evidence == "last" or (evidence is None and not ways["first"])):
         raise blocked
     layout = _layout(ways, evidence, contents, slots, layers)
     if not ways[layout]:
@@ -159,7 +159,8 @@ class _Attempt:
         for layer in layers:
             key = (layer.single, self.given.pairs.get(layer.name), *((r, self.contents.shapes[k]) for r, k in layer.roles.items()))
             fits.append(known[key] if key in known else known.setdefault(key, self._fits(layer)))
-        return Search(layers, self.slots, fits, hint, self.contents.ordered, self.given.as_written)
+        ordered = self.contents.ordered and len({layer.own for layer in layers}) < 2
+        return Search(layers, self.slots, fits, hint, ordered, self.given.as_written)
 
     def failure(self) -> Unmappable:
         """Why there is no way, as far as the first layer that goes nowhere."""

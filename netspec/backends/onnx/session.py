@@ -145,5 +145,5 @@ def _first_line(error: Exception) -> str:
 
 
 def describe(session: ort.InferenceSession) -> dict[str, Any]:
-    """The inputs and outputs of a session: name to shape, ``"batch"`` where it is free."""
+    """The inputs and outputs of a session: name to shape, with a name, as ``"batch"``, for each axis that is free."""
     return {"inputs": {i.name: i.shape for i in session.get_inputs()}, "outputs": {o.name: o.shape for o in session.get_outputs()}}

@@ -24,9 +24,9 @@ def build(graph: Graph, weights: Mapping[str, Tensor] | None = None, *, name: st
 
     Without ``weights`` every layer is initialised as PyTorch initialises it, in the graph's order: after the same
     ``torch.manual_seed``, the numbers are bit for bit those of the same layers made by hand in that order. What the spec asks for
-    with ``weights="file"`` is read and put in their place. With ``weights``
-    nothing is initialised: the tensors given become the module's own, without a copy where their type is right already, so what trains
-    the module changes them. ``name`` says in an error where they came from.
+    with ``weights="file"`` is read and put in their place. With ``weights`` nothing is initialised: the tensors given become the module's
+    own, without a copy where their type is right already, so what trains the module changes them. ``name`` says in an error where they
+    came from.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` N806 where ``weights`` are not those of the graph, N831 where a layer works for
     one size alone that the net leaves open, and what

@@ -1,6 +1,6 @@
-"""The few modules that ``torch.nn`` lacks, and the closed table from which every module of a net is made.
+"""The closed table from which every module of a net is made: what ``torch.nn`` lacks, a file for each family, and then ``torch.nn``.
 
-Nothing in a file's text ever names a class: a layer's declaration does, and only what stands in this table is made.
+Nothing in a file's text ever names a class: a layer's declaration does.
 """
 
 from __future__ import annotations
@@ -10,68 +10,28 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from netspec.backends.torch import arranging, attention, convolutions, cropping, learned, merging, noise, norms, resampling, windows
+from netspec.backends.torch import (
+    arranging,
+    attention,
+    convolutions,
+    cropping,
+    learned,
+    merging,
+    noise,
+    norms,
+    preprocess,
+    resampling,
+    windows,
+)
 from netspec.lowering import TorchCall
 
-
-class TakesBytes(nn.Module):
-    """A module whose arithmetic takes ``uint8`` as well as floats, and gives floats."""
-
-
-class Scale(TakesBytes):
-    """``x * factor + offset``."""
-
-    def __init__(self, factor: float, offset: float) -> None:
-        super().__init__()
-        self.factor, self.offset = factor, offset
-
-    def forward(self, x: Tensor) -> Tensor:
-        scaled = x * self.factor
-        return scaled + self.offset if self.offset else scaled
-
-    def extra_repr(self) -> str:
-        return f"factor={self.factor:.9g}, offset={self.offset:.9g}"
-
-
-class Normalize(TakesBytes):
-    """``(x - mean) / std``, by channel. The figures move with the module and are no part of its state dict."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, means: tuple[float, ...], stds: tuple[float, ...], axes: int) -> None:
-        super().__init__()
-        column = (-1, *(1,) * axes)
-        self.register_buffer("mean", torch.tensor(means, dtype=torch.float32).view(column), persistent=False)
-        self.register_buffer("std", torch.tensor(stds, dtype=torch.float32).view(column), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-    def extra_repr(self) -> str:
-        return f"figures={self.mean.shape[0]}"
-
-
-OWN: Final[Mapping[str, type[nn.Module]]] = {
-    c.__name__: c
-    for c in (
-        *convolutions.MODULES,
-        *norms.MODULES,
-        *merging.MODULES,
-        *learned.MODULES,
-        *attention.MODULES,
-        *windows.MODULES,
-        *resampling.MODULES,
-        *cropping.MODULES,
-        *arranging.MODULES,
-        *noise.MODULES,
-        Scale,
-        Normalize,
-    )
-}
+_FAMILIES: Final = (
+    *(arranging, attention, convolutions, cropping, learned, merging),
+    *(noise, norms, preprocess, resampling, windows),
+)
+OWN: Final[Mapping[str, type[nn.Module]]] = {kind.__name__: kind for family in _FAMILIES for kind in family.MODULES}
 
 
 def construct(call: TorchCall, meta: bool = False) -> nn.Module:

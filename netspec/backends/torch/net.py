@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from netspec.backends.open_inputs import sizes_of
 from netspec.backends.torch.learned import parameters_of
-from netspec.backends.torch.modules import TakesBytes
+from netspec.backends.torch.preprocess import TakesBytes
 from netspec.backends.torch.program import Program, plan
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import WrongInput, WrongInputCount

@@ -88,7 +88,7 @@ def _by_name(graph: Graph, item: Pretrained, file: WeightsFile, others: list[Pre
     """A part's tensors: those below its place in the net it was taken from, or, where there are none, all of the file."""
     declared = {key: (weight, node) for key, weight, node in graph.weights() if is_below(node.path, item.path)}
     tensors = file.by_key()
-    sources = _sources(item, declared, tensors, _is_slice(graph, item))
+    sources = {k: s for k, s in _sources(item, declared, tensors, _is_slice(graph, item)).items() if k not in graph.left_out}
     covered = {
         key for key, (_, node) in declared.items() if any(is_below(node.path, o.path) and is_below(o.path, item.path) for o in others)
     }

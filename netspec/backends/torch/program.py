@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from netspec.graph import Graph
+from netspec.graph import Graph, needed
 
 Step = tuple[int, tuple[int, ...], tuple[int, ...], nn.Module | None, tuple[nn.Module, ...], int]
 """Slot of the one source or -1, slots of a merge's sources, slots to clear, the merge, the chain, slot of the result."""
@@ -55,13 +55,13 @@ def plan(graph: Graph, modules: Mapping[int, nn.Module], results: Sequence[int])
 
     ``modules`` gives the module of each node by the node's number; inputs have none.
     """
-    needed = _needed(graph, results)
-    uses = Counter(i for n in graph.nodes if n.index in needed for i in n.inputs)
+    kept = set(results)
+    wanted = needed(graph.nodes, kept)
+    uses = Counter(i for n in graph.nodes if n.index in wanted for i in n.inputs)
     uses.update(results)
-    groups = _chains(graph, needed, uses, set(results))
+    groups = _chains(graph, wanted, uses, kept)
     slots = {node.index: slot for slot, node in enumerate(graph.inputs)}
     last_use = {i: step for step, group in enumerate(groups) for i in graph.nodes[group[0]].inputs}
-    kept = set(results)
     steps = []
     for number, group in enumerate(groups):
         first = graph.nodes[group[0]]
@@ -71,7 +71,7 @@ def plan(graph: Graph, modules: Mapping[int, nn.Module], results: Sequence[int])
         chain = tuple(modules[i] for i in (group if alone else group[1:]))
         slots[group[-1]] = len(slots)
         steps.append((sources[0] if alone else -1, sources, frees, None if alone else modules[group[0]], chain, slots[group[-1]]))
-    hooks = tuple(table for i in sorted(needed & modules.keys()) for table in _hook_tables(modules[i]))
+    hooks = tuple(table for i in sorted(wanted & modules.keys()) for table in _hook_tables(modules[i]))
     return Program(tuple(steps), (None,) * len(steps), tuple(slots[i] for i in results), hooks)
 
 
@@ -79,16 +79,7 @@ def _hook_tables(module: nn.Module) -> tuple[Mapping[int, object], ...]:
     return module._forward_pre_hooks, module._forward_hooks, module._backward_pre_hooks, module._backward_hooks
 
 
-def _needed(graph: Graph, results: Sequence[int]) -> set[int]:
-    """The nodes on a way to a result."""
-    needed = set(results)
-    for node in reversed(graph.nodes):
-        if node.index in needed:
-            needed.update(node.inputs)
-    return needed
-
-
-def _chains(graph: Graph, needed: set[int], uses: Counter[int], ends: set[int]) -> list[list[int]]:
+def _chains(graph: Graph, wanted: frozenset[int], uses: Counter[int], ends: set[int]) -> list[list[int]]:
     """Runs of nodes: each but the first of a run takes the one before it and is the only one to do so.
 
     Runs come in the order of their first nodes: whatever a first node takes was made by a run that began before it.
@@ -96,7 +87,7 @@ def _chains(graph: Graph, needed: set[int], uses: Counter[int], ends: set[int]) 
     run_of: dict[int, list[int]] = {}
     runs = []
     for node in graph.nodes:
-        if node.index not in needed or node.role == "input":
+        if node.index not in wanted or node.role == "input":
             continue
         before = node.inputs[0]
         if len(node.inputs) == 1 and before in run_of and uses[before] == 1 and before not in ends:

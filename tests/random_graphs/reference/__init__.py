@@ -110,6 +110,6 @@ def spread(value: Any, x: Tensor) -> tuple[int, ...]:
 def dim_of(x: Tensor, axis: int) -> int:
     """An axis that does not count the batch, as PyTorch counts."""
     rank = x.dim() - 1
-    if not -rank <= axis < rank:
+    if not isinstance(axis, int) or not -rank <= axis < rank:
         raise IndexError(f"there is no axis {axis}")
     return axis % rank + 1

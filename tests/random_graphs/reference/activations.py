@@ -176,7 +176,7 @@ def stochastic_depth(w: Weights, x: Tensor, rate: float, mode: str) -> Tensor:
 
 @reference
 def drop_block(w: Weights, x: Tensor, rate: float, size: int) -> Tensor:
-    if x.dim() != 4 or size < 1:
+    if x.dim() != 4 or not isinstance(size, int) or size < 1:
         raise ValueError("blocks are dropped of maps")
     return F.dropout(x, rate, training=False)
 

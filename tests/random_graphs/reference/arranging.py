@@ -70,6 +70,8 @@ def slice_(w: Weights, x: Tensor, start: int, stop: int | None, step: int, axis:
 
 @reference
 def channel_shuffle(w: Weights, x: Tensor, groups: int) -> Tensor:
+    if x.dim() < 3:
+        raise ValueError("channel_shuffle expects input with > 2 dims")
     return torch.unflatten(x, 1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
@@ -157,6 +159,8 @@ def resize_to(w: Weights, x: Tensor, other: Tensor, mode: str, corners: bool) ->
 @reference
 def resize(w: Weights, x: Tensor, size: Any, mode: str, antialias: bool, fit: str) -> Tensor:
     wanted = spread(size, _map(x))
+    if not all(isinstance(n, int) and n > 0 for n in wanted):
+        raise ValueError("sizes are whole numbers above 0")
     if fit != "stretch":
         sides = [[n * wanted[i] // x.shape[i + 2] for i in range(2)] for n in x.shape[2:]]
         wanted = tuple({"shorter": max, "longer": min}[fit](s) for s in sides)

@@ -60,15 +60,17 @@ def conv_transpose(
         raise ValueError("groups must divide the channels")
     weight = w("weight", x.shape[1], channels // groups, *kernel)
     shift = w("bias", channels) if bias else None
+    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):  # tensors without memory are not asked
+        raise ValueError("output padding must be smaller than either stride or dilation")
     if padding != "same":
         return convolve(x, weight, shift, stride, 0 if padding == "valid" else spread(padding, x), more, groups, dilation)
-    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
-        raise ValueError("output_padding must be smaller than stride or dilation")
     whole = convolve(x, weight, None, stride, 0, 0, groups, dilation)
     for axis, (n, k, s, d, m) in enumerate(zip(x.shape[2:], kernel, stride, dilation, more, strict=True), 2):
         before = max(d * (k - 1) + 1 - s, 0) // 2
         whole = whole.narrow(axis, before, whole.shape[axis] - before)
         missing = n * s + m - whole.shape[axis]
+        if missing >= max(s, d):
+            raise ValueError("output padding must be smaller than either stride or dilation")
         whole = F.pad(whole, (0, 0) * (whole.dim() - 1 - axis) + (0, missing))
     return whole if shift is None else whole + shift.view(-1, *(1,) * len(kernel))
 
