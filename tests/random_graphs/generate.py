@@ -103,7 +103,9 @@ def _preprocess(grower: Grower, part: Part) -> None:
     inner = part.inside()
     name = grower.chance.choice(("scale", "normalize", *(n for n in grower.catalogue if layers()[n].signature.tensors == 1)))
     if not layers()[name].is_merge and grower.of(name, inner, weightless=True) and inner.shape == part.shape:
+        names = part.names
         grower.compound(part, Braces(body=inner.body(), preprocess=True))
+        part.names |= names
 
 
 def _abstracted(grower: Grower, part: Part) -> tuple[tuple[Parameter, ...], Body]:

@@ -180,6 +180,8 @@ class Reader(Generic[T]):
                 made = self._call(step, here, inside, self._flowing(flow))
             case _:
                 raise TypeError(step)
+        if isinstance(step, Braces) and step.preprocess:  # from here on the input's name means the input as the net is to see it
+            here.place.labels |= {n: (made, i) for n, (node, i) in here.place.labels.items() if node == flow}
         if name is not None:
             here.place.labels[name] = (made, inside)
         return made
