@@ -207,6 +207,8 @@ def _joined(s: Slip) -> str:
 
 
 _TABLE: Final[tuple[tuple[Callable[[Slip], object], str | Callable[[Slip], str]], ...]] = (
+    # files
+    (lambda s: s.where == "file" and s.first.text in {"use", "from", "import"}, "write use NAME from \"./file.net\", a line for each name"),
     # comments
     (lambda s: s.token.text == "//" and s.where in {"file", "section", "body"}, "a comment begins with #"),
     (lambda s: s.token.text == "/" and s.after.text in {"*", "**"}, "a comment begins with #"),
@@ -240,7 +242,7 @@ _TABLE: Final[tuple[tuple[Callable[[Slip], object], str | Callable[[Slip], str]]
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text[:1] == "X",
      lambda s: f"write a small x: {s.before.text}{s.token.text.lower()}"),
     (lambda s: s.before.kind in _FIGURES and s.kind == "FLOW", _one_size),
-    (lambda s: s.before.kind in _FIGURES and s.touches and _OPEN.fullmatch(s.token.text) is not None,
+    (lambda s: s.before.kind in _FIGURES and s.touches and s.owner == "input" and _OPEN.fullmatch(s.token.text) is not None,
      lambda s: f"open sizes are capital letters, as {s.before.text}{_raised(s.token.text)}"),
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text[:1] == "x", _WITH_NUMBERS),
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text in _SCALES,
