@@ -111,6 +111,10 @@ FILES = (
     ("class D(classes = 3) {\n" + STEPS + "}", "N101", "write net D { … }"),
     ("Block b(w) { conv(w, 1) }\n" + NET % "b(3)", "N101", "write block b { … }"),
     ("def b(w) { conv(w, 1) }\n" + NET % "b(3)", "N101", "write block b { … }"),
+    *((f"{line}\n" + NET % "relu", "N101", "write use NAME from \"./file.net\", a line for each name") for line in (
+        'use resnet50 "netspec:resnet"', 'from "netspec:resnet" use resnet50', 'import resnet50 from "netspec:resnet"',
+        'use "netspec:resnet"', 'use resnet50 as r from "netspec:resnet"', 'use resnet50, resnet18 from "netspec:resnet"',
+        'use vgg16.features from "netspec:vgg"')),
     ("modle D { epochs = 3 }\n" + NET % "relu", "N601", "a file has net, block, and the sections train, data and expect"),
     ("nett D { epochs = 3 }\n" + NET % "relu", "N601", "did you mean net?"),
     ("net my-net {\n" + STEPS + "}", "N101", "names are made of the letters a to z, digits and _, as my_net"),
