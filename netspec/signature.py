@@ -16,6 +16,12 @@ from netspec.shape import Shape
 from netspec.values import Choice, Word, show
 
 REQUIRED: Final = object()
+_ELSEWHERE: Final = {
+    "categoricalcrossentropy": "cross_entropy", "sparsecategoricalcrossentropy": "cross_entropy", "crossentropy": "cross_entropy",
+    "nll": "cross_entropy", "bce": "binary_cross_entropy", "binarycrossentropy": "binary_cross_entropy",
+    "bcewithlogits": "binary_cross_entropy",
+}  # fmt: skip
+"""Choices by their names in other frameworks, in small letters, without underscores and a `loss` at the end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,10 @@ class OneOfChoices(Kind):
 
     def describe(self) -> str:
         return "one of " + ", ".join(self.table)
+
+    def instead(self, value: Any) -> str | None:
+        ours = _ELSEWHERE.get(value.casefold().replace("_", "").removesuffix("loss")) if isinstance(value, str) else None
+        return f"write {ours}" if ours in self.table else super().instead(value)
 
     def accept(self, value: Any) -> Choice:
         if isinstance(value, Choice) and value.name in self.table:
@@ -79,6 +89,8 @@ class Signature:
     tensors: int
     variadic: bool
     parameters: tuple[Parameter, ...]
+    others: tuple[str, ...] = ()
+    """What the tensors are called that are named beside the one that flows in."""
 
     @cached_property
     def by_name(self) -> dict[str, Parameter]:
@@ -105,16 +117,16 @@ class Signature:
 @cache
 def signature_of(declaration: Callable[..., object]) -> Signature:
     """Read a declaration's signature: parameters annotated ``Shape`` are tensors, the others arguments."""
-    tensors, variadic, parameters = 0, False, []
+    names, variadic, parameters = [], False, []
     for p in inspect.signature(declaration).parameters.values():
         if p.annotation == Shape:
-            tensors += 1
+            names.append(p.name)
             variadic |= p.kind is p.VAR_POSITIONAL
             continue
         kind, optional = _kind_of(p.annotation)
         default = REQUIRED if p.default is p.empty else p.default
         parameters.append(Parameter(p.name, kind, default, p.kind is not p.KEYWORD_ONLY, optional))
-    return Signature(tensors, variadic, tuple(parameters))
+    return Signature(len(names), variadic, tuple(parameters), tuple(names[1:]))
 
 
 def _kind_of(annotation: Any) -> tuple[Kind, bool]:

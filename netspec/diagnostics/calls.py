@@ -45,6 +45,8 @@ class UnknownArgument(Problem):
     def help(self) -> str:
         if self.argument == "dim" and self.near == "axis":
             return "did you mean axis? Axes are counted without the batch: dim=1 is axis=0"
+        if self.argument == "pretrained":
+            return 'write weights="netspec:resnet18", say; `netspec fetch` lists the names'
         if self.argument in _NOT_HERE:
             return f"leave it out: {_NOT_HERE[self.argument]}"
         if self.near:

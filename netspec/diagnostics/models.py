@@ -209,7 +209,7 @@ class TargetExists(Problem):
         return f"{escape(self.path)} exists"
 
     def help(self) -> str:
-        return "add --force to replace it, or give another name"
+        return "add --force (in Python, force=True) to replace it, or give another name"
 
 
 @dataclass(frozen=True)

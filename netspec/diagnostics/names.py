@@ -35,6 +35,8 @@ class ForeignLayer(Problem):
         return f"`{self.name}` is another framework's name"
 
     def help(self) -> str:
+        if self.name.rpartition(".")[2] == "ToTensor":
+            return "write scale(1/255): pixels come in from 0 to 255"
         known = "; what flows in is known, so its channels or features are not written" if self.name in _WITH_INPUTS else ""
         return f"write {self.ours}{f'({self.signature})' if self.signature else ''}{known}"
 
@@ -184,6 +186,8 @@ class Unused(Problem):
     labelled: bool = True
     meant: tuple[str, str] | None = None
     """A label earlier in its chain that is used elsewhere, and the step that it names."""
+    several: bool = False
+    """Whether it is one of several inputs, and some have a `preprocess`."""
     code = "N310"
 
     def message(self) -> str:
@@ -194,7 +198,8 @@ class Unused(Problem):
             label, step = self.meant
             return f"`{label}` names only `{step}`, the step behind it; to name the whole chain, put braces around it: {label}: {{ … }}"
         if self.is_input:
-            return f"begin a chain with it, as {self.name} -> …, merge it with another, as concat({self.name}), or take it out"
+            own = "; each input has a preprocess of its own, right behind it" if self.several else ""
+            return f"begin a chain with it, as {self.name} -> …, merge it with another, as concat({self.name}), or take it out{own}"
         if not self.labelled:
             return "give it a label and use it, or take it out"
         names = [n for n in (self.name, *self.outputs) if n.isidentifier()]

@@ -103,7 +103,7 @@ def _more_padding(shapes: tuple[Shape, ...]) -> str | None:
     large = max(shapes, key=lambda s: elements(s[1:]))
     small = [s for s in shapes if s[1:] != large[1:]]
     short = {n - m for s in small for n, m in zip(large[1:], s[1:], strict=True)}
-    if len(short) != 1 or max(short) > 12 or max(short) % 2:
+    if len(short) != 1 or max(short) > _FEW or max(short) % 2:
         return None
     more = max(short) // 2
     where = f"{show(small[0])} is {2 * more} smaller on every axis"
@@ -130,6 +130,8 @@ class MergeShapes(Problem):
         other = next(s for s in self.shapes if s != first)
         if len(first) != len(other) or len(first) == 1:
             return f"make every branch give {show(first)}"
+        if self.layer == "multiply" and any(not is_open(s) and set(s[1:]) == {1} for s in (first, other)):
+            return "a factor for each channel has as many channels: x is what flows in at its place, so take let c = x.channels before"
         if len(first) == 2 and first[0] == other[0]:
             return f"give {show(other)} another linear({first[1]}) where these are sequences; of C x L, check strides and paddings"
         narrow, wide = sorted((first, other), key=lambda s: s[0])
@@ -149,6 +151,10 @@ class MergeShapes(Problem):
         return f", or set {self.switch}=true" if self.switch else ""
 
 
+_FEW = 12
+"""Points by which sizes differ that were meant to agree."""
+
+
 @dataclass(frozen=True)
 class ConcatShapes(Problem):
     """Joined tensors differ on an axis other than the one they are joined along."""
@@ -165,7 +171,16 @@ class ConcatShapes(Problem):
             return "bring every branch to the same number of axes, with flatten or global_avgpool"
         if len(self.shapes[0]) == 1 or self.axis != 0:
             return "bring every branch to equal sizes on the other axes"
-        return _more_padding(self.shapes) or "give the branches equal strides and paddings, so that height and width agree"
+        agree = _more_padding(self.shapes) or "give the branches equal strides and paddings, so that height and width agree"
+        return f"{agree}; or cut the larger one with crop_to" if self._nearly else agree
+
+    @property
+    def _nearly(self) -> bool:
+        """Whether height and width differ by a few points, as where a decoder meets what was rounded down on the way."""
+        if any(map(is_open, self.shapes)):
+            return False
+        gaps = [abs(n - m) for s in self.shapes for n, m in zip(self.shapes[0][1:], s[1:], strict=True)]
+        return max(gaps) <= _FEW
 
 
 @dataclass(frozen=True)

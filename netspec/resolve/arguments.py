@@ -83,10 +83,13 @@ class Binder:
         bound.surplus = True
 
     def _complete(self, signature: Signature, bound: Bound, span: Span) -> Bound | None:
+        missing: tuple[str, ...] = ()
         if not signature.required <= bound.spans.keys() and not bound.surplus:
             missing = tuple(p.name for p in signature.parameters if p.required and p.name not in bound.spans and p.name not in self.meant)
-            if missing and None not in self.meant:
-                self._wrong(problems.MissingArguments(self.owner, missing, str(signature)), span)
+        if self.fine:  # a tensor that is wrong is there
+            missing = (*signature.others[len(bound.tensors) :], *missing)
+        if missing and None not in self.meant:
+            self._wrong(problems.MissingArguments(self.owner, missing, ", ".join(filter(None, (*signature.others, str(signature))))), span)
         bound.arguments = signature.defaults | bound.arguments
         return bound if self.fine else None
 
@@ -127,6 +130,8 @@ class Binder:
         written = _dotted(expression)
         if isinstance(problem, problems.UnknownName) and self.owner == "input" and (batch := _BATCH.fullmatch(problem.name)):
             return replace(problem, hint=f"the batch is left out: write input({batch[1]})")
+        if isinstance(problem, problems.UnknownName) and name == "padding" and self.owner in _POOLS and problem.name in _POOLS[self.owner]:
+            return replace(problem, hint=_POOLS[self.owner][problem.name])
         if isinstance(problem, problems.UnknownName) and written and (kind.words or isinstance(kind, PartNames)):
             return problems.BadValue(self.owner, name, kind.describe(), written, closest(written, kind.words), kind.instead(written))
         return problem
@@ -169,6 +174,13 @@ class Binder:
         self.fine = False
         self.report(problem, span, related or {})
 
+
+_POOL_PADDING: Final = {
+    "same": "write half of the kernel, as padding=1 for a kernel of 3",
+    "valid": "leave it out: no padding is the default",
+}
+_POOLS: Final = dict.fromkeys(("maxpool", "avgpool", "lp_pool"), _POOL_PADDING)
+"""Poolings and the words that elsewhere say how they are padded."""
 
 _BATCH: Final = re.compile(r"[A-Z]x([0-9]+(?:x(?:[0-9]+|[A-Z]))+)")
 """A size that begins with an open one, as that of a batch."""

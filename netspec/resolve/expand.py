@@ -16,6 +16,7 @@ from netspec.resolve.arguments import Binder
 from netspec.resolve.augmenting import Augmenting, among_layers
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Feed, Frame
 from netspec.resolve.evaluate import Evaluator, Failure
+from netspec.resolve.nearby import of_library
 from netspec.resolve.parts import PartUser
 from netspec.resolve.scope import MISSING, Namespace
 from netspec.resolve.uses import Step
@@ -34,6 +35,7 @@ _NO_STEPS: Final = {
     "return": "the last tensor is the result: leave return out, or write output(a, b) for several",
     "freeze": "write frozen { … }",
     "separableconv2d": "it is two steps: write depthwise_conv(3, padding=1, bias=false) -> conv(64, 1)",
+    "argmax": "leave it out: `netspec predict` names the likeliest class",
     "print": "leave it out: `netspec summary` shows every tensor's size",
 }  # fmt: skip
 """Words of other languages and frameworks, and what to do instead."""
@@ -237,4 +239,5 @@ class Expander(PartUser):
         else:
             home = frame.home
             names = [*layers(), *self._special, *home.blocks, *home.nets, *home.used, *frame.scope.names()]
-            self.report(frame, problems.UnknownStep(name, closest(name, names), _NO_STEPS.get(name.casefold())), span)
+            hint = _NO_STEPS.get(name.casefold()) or of_library(name)
+            self.report(frame, problems.UnknownStep(name, closest(name, names), hint), span)

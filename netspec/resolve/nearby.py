@@ -5,12 +5,15 @@ All of it looks into the tree again, and only once something is wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import lru_cache
+from typing import Final
 
 from netspec.diagnostics import Problem, problems
 from netspec.resolve.scope import Namespace, Scope
+from netspec.resources import folder
 from netspec.source import Place, Span
 from netspec.syntax import ast
 
@@ -24,9 +27,14 @@ def told(problem: Problem, scope: Scope, place: Place, labels: dict[str, Span]) 
         return replace(problem, hint=f"write {inside}: it is inside of a labelled part")
     below = labels.get(problem.name, place.span)
     if below.start <= place.span.start:
-        return problem
+        undeclared = isinstance(problem, problems.UnknownName) and problem.near is None and problem.name.casefold() in _CLASSES
+        return replace(problem, hint=f"declare it behind the net's name, as net Name({problem.name} = 10)") if undeclared else problem
     line, _ = place.source.position(below.start)
     return replace(problem, hint=f"`{problem.name}` is defined further below, on line {line}: a tensor can be used from there on")
+
+
+_CLASSES: Final = frozenset(("classes", "num_classes", "n_classes", "nclasses"))
+"""What a net is told by name in most frameworks, and may be here, once it is declared."""
 
 
 def _inside(name: str, namespace: Namespace | None) -> str | None:
@@ -99,6 +107,25 @@ def _all(node: ast.Node) -> Iterator[ast.Node]:
         node = pending.pop()
         yield node
         pending += _parts(node)
+
+
+def of_library(name: str) -> str | None:
+    """How to use a net of the library under a name, if there is one, letter case and underscores aside."""
+    file = _library().get(name.casefold().replace("_", ""))
+    return f'write use {name} from "netspec:{file}" above the net' if file is not None else None
+
+
+@lru_cache(maxsize=1)
+def _library() -> dict[str, str]:
+    """The file of the library that each of its nets is in, by the net's plain name; of several the first."""
+    found: dict[str, str] = {}
+    for path in sorted(folder("specs").glob("*.net")):
+        for net in _NET.findall(path.read_text("utf-8")):
+            found.setdefault(net.casefold().replace("_", ""), path.stem)
+    return found
+
+
+_NET: Final = re.compile(r"^net (\w+)", re.MULTILINE)
 
 
 def _parts(node: ast.Node) -> Iterator[ast.Node]:

@@ -171,11 +171,13 @@ def _report_unused(found: Results, declarations: Declarations, collector: Collec
     """A tensor that nothing uses is an error: it would be computed, learned and counted for nothing."""
     results = (*found.outputs, *found.auxiliary)
     used = {i for n in found.nodes for i in n.inputs} | {o.node for o in results}
+    roles = [n.role for n in found.nodes]
+    several = roles.count("input") > 1 and "preprocess" in roles
     for node in found.nodes:
         if node.index not in used and not collector.full:
             name = node.label or ("input" if node.role == "input" else node.layer)
             named = tuple(o.name for o in found.outputs if o.name != "output")
             own = (*declarations.nets.values(), *declarations.blocks.values()) if node.place.source is declarations.source else ()
             meant = meant_for_chain((b for b in own if not isinstance(b, ast.NetAlias)), node.place)
-            problem = problems.Unused(name, node.role == "input", named, node.label is not None, meant)
+            problem = problems.Unused(name, node.role == "input", named, node.label is not None, meant, several)
             collector.add(problem, node.place, (), node.trail)

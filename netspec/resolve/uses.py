@@ -207,7 +207,7 @@ class User(Walker):
         self, owner: str, signature: Signature, call: ast.Arguments | None, span: Span, here: Here, words: bool = False
     ) -> Bound | None:
         """Match a call with a declaration; ``None`` after reports."""
-        if call is None and not signature.required:
+        if call is None and not signature.required and not signature.others:
             return Bound(signature.defaults)
         binder = Binder(owner, Evaluator(here.frame.scope, here.flow), self.reporter(here.frame))
         if words:

@@ -166,6 +166,22 @@ def _one_size(s: Slip) -> str:
     return f"write a size in one piece: {text}" if text[-1:].isdigit() else _WITH_NUMBERS
 
 
+def _called(s: Slip) -> str:
+    """The name before the closed parentheses that the token follows."""
+    depth, index = 0, s.index - 1
+    while index >= 0:
+        depth += (s.tokens[index].kind == "RPAR") - (s.tokens[index].kind == "LPAR")
+        if not depth:
+            break
+        index -= 1
+    return s.tokens[index - 1].text if index > 0 and s.tokens[index - 1].kind == "NAME" else ""
+
+
+def _is_net(s: Slip, name: str) -> bool:
+    """Whether the file has a net of this name, or uses one."""
+    return any(a.kind in {"USE", "NET"} and b.text == name for a, b in zip(s.tokens, s.tokens[1:]))
+
+
 def _raised(text: str) -> str:
     """The letters of open sizes as capitals: ``xHxW`` of ``xhxw``."""
     return _OPEN_AXIS.sub(lambda m: f"x{m[1].upper()}", text)
@@ -191,6 +207,8 @@ def _joined(s: Slip) -> str:
 
 
 _TABLE: Final[tuple[tuple[Callable[[Slip], object], str | Callable[[Slip], str]], ...]] = (
+    # files
+    (lambda s: s.where == "file" and s.first.text in {"use", "from", "import"}, "write use NAME from \"./file.net\", a line for each name"),
     # comments
     (lambda s: s.token.text == "//" and s.where in {"file", "section", "body"}, "a comment begins with #"),
     (lambda s: s.token.text == "/" and s.after.text in {"*", "**"}, "a comment begins with #"),
@@ -224,7 +242,7 @@ _TABLE: Final[tuple[tuple[Callable[[Slip], object], str | Callable[[Slip], str]]
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text[:1] == "X",
      lambda s: f"write a small x: {s.before.text}{s.token.text.lower()}"),
     (lambda s: s.before.kind in _FIGURES and s.kind == "FLOW", _one_size),
-    (lambda s: s.before.kind in _FIGURES and s.touches and _OPEN.fullmatch(s.token.text) is not None,
+    (lambda s: s.before.kind in _FIGURES and s.touches and s.owner == "input" and _OPEN.fullmatch(s.token.text) is not None,
      lambda s: f"open sizes are capital letters, as {s.before.text}{_raised(s.token.text)}"),
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text[:1] == "x", _WITH_NUMBERS),
     (lambda s: s.before.kind in _FIGURES and s.touches and s.token.text in _SCALES,
@@ -265,12 +283,16 @@ _TABLE: Final[tuple[tuple[Callable[[Slip], object], str | Callable[[Slip], str]]
     # steps and branches
     (lambda s: s.kind == "VBAR" and s.where == "body",
      lambda s: f"branches stand in a merge, each behind a bar, the first one too: {s.owner if s.owner in MERGES else 'add'} {{ | a | b }}"),
+    (lambda s: s.kind == "DOT" and s.before.kind == "RPAR" and s.where == "body" and _is_net(s, _called(s)),
+     lambda s: f"the part comes before the arguments: {_called(s)}.{s.after.text}(…)"),
     (lambda s: s.kind == "DOT" and s.before.kind == "RPAR" and s.where == "body", "join steps with ->"),
     (lambda s: s.kind in {"NAME", "STRING"} and s.where == "body" and not s.barred and s.owner in MERGES,
      lambda s: f"each branch begins with a bar: {s.owner} {{ | a | b }}"),
     (lambda s: s.kind == "NAME" and s.where == "body" and s.before.kind == "NAME" and s.index == s.begin + 1, _joined),
     (lambda s: s.kind in {"NAME", "STRING"} and s.where == "body" and s.before.kind in {"RPAR", "NAME"},
      "join steps with ->, or begin a new line"),
+    (lambda s: s.kind == "COMMA" and s.where == "file" and all(t.kind in {*_FIGURES, "COMMA", END} for t in s.tokens),
+     lambda s: f"a list stands in brackets: write [{''.join(t.text for t in s.tokens)}]"),
     (lambda s: s.kind == "COMMA" and s.where == "body", "steps are joined with ->, or stand on lines of their own"),
     # words of the language
     (lambda s: s.kind == "COLON" and _is_keyword(s.before), lambda s: f"{s.before.text} is a word of the language, and cannot be a name"),

@@ -158,8 +158,9 @@ def _nearby(path: Path) -> tuple[str, ...]:
 def _like(name: str, there: list[str]) -> tuple[str, ...]:
     """The spec with a name like this one, else the first few."""
     specs = sorted(n for n in there if n.endswith(".net"))
+    family = [n for n in specs if re.fullmatch(rf"{re.escape(name.removesuffix('.net'))}_?v?[0-9]+\.net", n)]
     near = closest(name, specs)
-    return (near,) if near else tuple(specs[:5])
+    return tuple(family) or ((near,) if near else tuple(specs[:5]))
 
 
 class _NoText(Exception):

@@ -124,10 +124,10 @@ def test_equal_blocks_in_a_row_are_drawn_once() -> None:
     graph = load(ROOT / "specs" / "resnet50.net")
     folded, whole = picture_of(graph), picture_of(graph, fold=False)
     assert [t for t in titles(folded) if "×" in t] == [
-        "2 × layer1.1–2 bottleneck(64, 1, 1, 64)",
-        "3 × layer2.1–3 bottleneck(128, 1, 1, 64)",
-        "5 × layer3.1–5 bottleneck(256, 1, 1, 64)",
-        "2 × layer4.1–2 bottleneck(512, 1, 1, 64)",
+        "2 × layer1.1–2 bottleneck(64)",
+        "3 × layer2.1–3 bottleneck(128)",
+        "5 × layer3.1–5 bottleneck(256)",
+        "2 × layer4.1–2 bottleneck(512)",
     ]
     assert sum(b.lines[0].startswith("conv") for b in boxes(whole)) == 53
     assert sum(b.lines[0].startswith("conv") for b in boxes(folded)) == 53 - 3 * (1 + 2 + 4 + 1)
@@ -188,7 +188,7 @@ def test_every_label_is_written_somewhere(spec: Path | None) -> None:
     picture = picture_of(graph, fold=False)
     written = " ".join([*titles(picture), *(" ".join((b.name, *b.lines)) for b in boxes(picture))])
     labels = {n.label for n in graph.nodes if n.label and n.label != n.layer}
-    labels |= {part for r in graph.regions for part in r.path.split(".") if part and not part.isdecimal()}
+    labels |= {part for r in graph.regions for part in r.path.split(".") if part.isidentifier()}
     assert {label for label in labels if label not in re.findall(r"\w+", written)} == set()
 
 

@@ -128,7 +128,7 @@ def test_weights_that_are_not_there_are_warned_of(tmp_path: Path, capsys: pytest
     assert run(["check", str(spec)]) == 0
     shown = capsys.readouterr()
     assert shown.err.startswith("warning[N828]: there is no file b.npz beside the spec")
-    assert "a.net:3:16" in shown.err
+    assert "a.net:3:14" in shown.err
     (tmp_path / "b.npz").write_bytes(b"not read")
     assert run(["check", str(spec)]) == 0
     assert capsys.readouterr().err == ""

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from netspec.compiler import compile_source
+from netspec.layer import layers
 from netspec.source import Source
 from tests.errors.text import FIRST, codes, found, marked, net, only, position
 
@@ -177,6 +178,19 @@ def test_many_mistakes_are_cut_short() -> None:
     many = "".join(f"a{i}: relu\n" for i in range(3_000)) + "\n".join(f"ab{i}" for i in range(3_000))
     assert len(found(net(many))) == 100
     assert time.process_time() - began < 4
+
+
+@pytest.mark.parametrize("name", [n for n, known in layers().items() if known.signature.others])
+def test_a_layer_of_several_tensors_needs_them(name: str) -> None:
+    other = layers()[name].signature.others[0]
+    for call in (name, f"{name}()"):
+        said = only(net(call))
+        assert said.code == "N404" and said.message.startswith(f"`{name}` needs {other}")
+
+
+def test_a_tensor_is_missing_beside_what_is_there() -> None:
+    assert only(net("distance(kind=l1)")).message == "`distance` needs other"
+    assert codes(net("distance(l1)")) == ["N404", "N303"]
 
 
 def test_positions_count_code_points_from_one() -> None:

@@ -111,6 +111,10 @@ FILES = (
     ("class D(classes = 3) {\n" + STEPS + "}", "N101", "write net D { … }"),
     ("Block b(w) { conv(w, 1) }\n" + NET % "b(3)", "N101", "write block b { … }"),
     ("def b(w) { conv(w, 1) }\n" + NET % "b(3)", "N101", "write block b { … }"),
+    *((f"{line}\n" + NET % "relu", "N101", "write use NAME from \"./file.net\", a line for each name") for line in (
+        'use resnet50 "netspec:resnet"', 'from "netspec:resnet" use resnet50', 'import resnet50 from "netspec:resnet"',
+        'use "netspec:resnet"', 'use resnet50 as r from "netspec:resnet"', 'use resnet50, resnet18 from "netspec:resnet"',
+        'use vgg16.features from "netspec:vgg"')),
     ("modle D { epochs = 3 }\n" + NET % "relu", "N601", "a file has net, block, and the sections train, data and expect"),
     ("nett D { epochs = 3 }\n" + NET % "relu", "N601", "did you mean net?"),
     ("net my-net {\n" + STEPS + "}", "N101", "names are made of the letters a to z, digits and _, as my_net"),
@@ -192,7 +196,7 @@ def test_volumes_that_are_no_batches(shape: str) -> None:
     ("step", "code", "instead"),
     [
         ("conv(3, 64, 7, 2, 3)", "N216", "conv(64, 7, 2, 3)"),
-        ("conv(3, 64, 7, stride=2)", "N216", "conv(64, 7, stride=2)"),
+        ("conv(3, 64, 7, padding=3)", "N216", "conv(64, 7, padding=3)"),
         ("conv(3, 232, padding=4)", "N216", "conv(232, padding=4)"),
         ("conv_transpose(3, 64, 2, 2)", "N216", "conv_transpose(64, 2, 2)"),
         ("conv(3, 256, 3, padding=1)", "N201", "conv(256, 3, padding=1)"),
@@ -226,6 +230,77 @@ def test_momentum_as_keras_counts_it() -> None:
     said = only(NET % "bn(momentum=0.99)")
     assert (said.code, said.problem.help()) == ("N409", "it is what is taken of the new ones: 0.99 in Keras is 0.01 here")
     assert codes(NET % "bn(momentum=0.89)") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ("multiply { | | global_avgpool -> conv(x.channels, 1) -> conv(2, 1) -> conv(x.channels, 1) -> sigmoid }", "N203",
+         "a factor for each channel has as many channels: x is what flows in at its place, so take let c = x.channels before"),
+        ("maxpool(3, 2, padding=same)", "N303", "write half of the kernel, as padding=1 for a kernel of 3"),
+        ("avgpool(3, 2, padding=valid)", "N303", "leave it out: no padding is the default"),
+        ("ToTensor()", "N302", "write scale(1/255): pixels come in from 0 to 255"),
+        ("argmax", "N301", "leave it out: `netspec predict` names the likeliest class"),
+        ("resnet18", "N301", 'write use resnet18 from "netspec:resnet" above the net'),
+        ('VGG16(weights="netspec:vgg16")', "N301", 'write use VGG16 from "netspec:vgg" above the net'),
+        ("a: conv(8, 2)\nmaxpool(2) -> upsample(2) -> concat(a)", "N204",
+         "give the branches equal strides and paddings, so that height and width agree; or cut the larger one with crop_to"),
+        ("conv(8, 3).relu()", "N101", "join steps with ->"),
+    ],
+)  # fmt: skip
+def test_habits_of_other_frameworks(body: str, code: str, says: str) -> None:
+    said = only(NET % body)
+    assert (said.code, said.problem.help()) == (code, says)
+
+
+@pytest.mark.parametrize(
+    ("loss", "ours"),
+    [
+        ("categorical_crossentropy", "cross_entropy"), ("sparse_categorical_crossentropy", "cross_entropy"),
+        ("CrossEntropyLoss", "cross_entropy"), ("bce", "binary_cross_entropy"), ("BCEWithLogitsLoss", "binary_cross_entropy"),
+        ('"binary_crossentropy"', "binary_cross_entropy"),
+    ],
+)  # fmt: skip
+def test_losses_by_their_names_elsewhere(loss: str, ours: str) -> None:
+    said = only(NET % "relu" + f"train {{ loss = {loss} }}")
+    assert (said.code, said.problem.help()) == ("N401", f"write {ours}")
+
+
+USED = 'use %s from "netspec:%s"\nnet A {\nimage: input(3x224x224)\n%s\nglobal_avgpool -> flatten -> linear(2)\n}'
+
+
+@pytest.mark.parametrize(
+    ("use", "code", "says"),
+    [
+        (("resnet18", "resnet", "resnet18(classes=5).layer1"), "N101", "the part comes before the arguments: resnet18.layer1(…)"),
+        (("resnet18", "resnet", "resnet18.layer1(pretrained=true)"), "N402",
+         'write weights="netspec:resnet18", say; `netspec fetch` lists the names'),
+        (("mobilenet", "mobilenet", "mobilenet"), "N321", "there is netspec:mobilenet_v1, netspec:mobilenet_v2 and netspec:mobilenet_v3"),
+    ],
+)  # fmt: skip
+def test_nets_of_the_library(use: tuple[str, str, str], code: str, says: str) -> None:
+    said = only(USED % use)
+    assert (said.code, said.problem.help()) == (code, says)
+
+
+@pytest.mark.parametrize("name", ["classes", "num_classes"])
+def test_classes_that_are_not_declared(name: str) -> None:
+    said = only(f"net A {{\nimage: input(3x8x8)\nflatten -> linear({name})\n}}")
+    assert (said.code, said.problem.help()) == ("N303", f"declare it behind the net's name, as net Name({name} = 10)")
+
+
+def test_two_inputs_with_one_preprocess() -> None:
+    said = only("net A {\na: input(3x8x8)\nb: input(3x8x8)\npreprocess { scale(1/255) }\nflatten -> linear(2)\n}")
+    help_ = said.problem.help()
+    assert help_ is not None
+    assert help_.endswith("or take it out; each input has a preprocess of its own, right behind it")
+
+
+def test_a_list_from_outside_stands_in_brackets() -> None:
+    with pytest.raises(NetspecError) as caught:
+        compile_source(Source("a.net", NET % "relu"), settings={"depths": "3,4,6,3"})
+    (said,) = caught.value.diagnostics
+    assert said.problem.help() == "a list stands in brackets: write [3,4,6,3]"
 
 
 def test_one_of_two_inputs_is_not_used() -> None:

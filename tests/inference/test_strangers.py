@@ -79,9 +79,11 @@ def test_what_a_model_says_of_itself_may_be_anything(tmp_path: Path, pictures: l
 def test_names_that_are_no_text(tmp_path: Path, pictures: list[Path]) -> None:
     path = write_model(tmp_path / "net.onnx", SCORE)
     whole = path.read_bytes()
-    for name in (b"rows", b"image", b"netspec.classes"):
+    for name in (b"rows", b"image", b"netspec.activations"):
         path.write_bytes(whole.replace(name, name[:-1] + b"\xe1"))
         assert refused(path, pictures) in ("N764", "N814")
+    path.write_bytes(whole.replace(b"netspec.classes", b"netspec.classe\xe1"))
+    assert {p.label for p in predict(path, pictures, device="cpu")} <= {"0", "1", "2"}, "what is not named is called by its number"
     model = onnx.load_from_string(whole)
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
     path.write_bytes(model.SerializeToString().replace(b"weight", b"weigh\xe1"))

@@ -198,8 +198,9 @@ class Witness:
             return found.to(dtype)
 
         with torch.inference_mode():
-            read = Reader(self.made, apply, lambda x: tuple(x.shape[1:]), lambda shape: next(given)).net()
-        return [n.value for n in read.nodes]
+            read = Reader(self.made, apply, lambda x: tuple(x.shape[1:]), lambda shape: next(given))
+            read.asks = False
+            return [n.value for n in read.net().nodes]
 
     def unsure(self, index: int) -> bool:
         """Whether nobody can be asked for a node's value in single precision: PyTorch itself is far from the exact one, or numbers next to

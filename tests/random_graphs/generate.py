@@ -103,7 +103,9 @@ def _preprocess(grower: Grower, part: Part) -> None:
     inner = part.inside()
     name = grower.chance.choice(("scale", "normalize", *(n for n in grower.catalogue if layers()[n].signature.tensors == 1)))
     if not layers()[name].is_merge and grower.of(name, inner, weightless=True) and inner.shape == part.shape:
+        names = part.names
         grower.compound(part, Braces(body=inner.body(), preprocess=True))
+        part.names |= names
 
 
 def _abstracted(grower: Grower, part: Part) -> tuple[tuple[Parameter, ...], Body]:
@@ -115,9 +117,8 @@ def _abstracted(grower: Grower, part: Part) -> tuple[tuple[Parameter, ...], Body
         use = next(s for s in steps_of(body) if isinstance(s, Use) and argument in s.arguments)
         name = grower.fresh("p")
         body = exchanged_argument(body, use, argument, variable(name))
-        if chance.random() < 0.6 or isinstance(
-            argument.expression.value({}, None), str
-        ):  # a word may be a parameter, and no value of a `let`
+        is_word = isinstance(argument.expression.value({}, None), str)
+        if is_word or chance.random() < 0.6:  # a word may be a parameter, and no value of a `let`
             parameters.append(Parameter(name, argument.expression))
         else:
             body = (Let(name=name, value=argument.expression), *body)

@@ -352,7 +352,8 @@ class Grower:
 
     def compound(self, part: Part, step: Step) -> bool:
         """Add a step with bodies in it, if all of it can be read: under a label now and then."""
-        step = self.labelled(step, part)
+        preprocess = isinstance(step, Braces) and step.preprocess
+        step = self.labelled(replace(step, frozen=step.frozen or (not preprocess and self.chance.random() < 0.05)), part)
         reader = Reader(Program(tuple(self.blocks), (), ()), Rules(), lambda shape: shape, lambda shape: shape)
         here = Here(Place(""), {n: Given(reader.seed(shape)) for n, shape in part.visible.items()})
         try:

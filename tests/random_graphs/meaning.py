@@ -113,6 +113,8 @@ class Reader(Generic[T]):
         self.nodes: list[Made[T]] = []
         self.outputs: dict[str, int] = {}
         self.auxiliary: dict[str, int] = {}
+        self.asks = True
+        """Whether this is read to find out if it can be."""
 
     def seed(self, value: T) -> int:
         """A tensor from outside the part that is read."""
@@ -180,6 +182,8 @@ class Reader(Generic[T]):
                 made = self._call(step, here, inside, self._flowing(flow))
             case _:
                 raise TypeError(step)
+        if isinstance(step, Braces) and step.preprocess:  # from here on the input's name means the input as the net is to see it
+            here.place.labels |= {n: (made, i) for n, (node, i) in here.place.labels.items() if node == flow}
         if name is not None:
             here.place.labels[name] = (made, inside)
         return made
@@ -245,6 +249,9 @@ class Reader(Generic[T]):
             raise Misuse(f"{step.block} has no part {step.part}")
         place = Place(here.place.path)
         variables = self._given(block, step, here, flow)
+        if self.asks and block.input is not None:  # a part is one of a net that can be
+            apart = Reader(self.program, self.apply, self.shape_of, self.given)
+            apart.body((block.input, *block.body), Here(Place("apart"), dict(variables)), None)
         made = self._step(replace(found, label=label(name)), replace(here, place=place, variables=variables), flow)
         return made, place.labels[name][1]
 

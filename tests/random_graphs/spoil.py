@@ -178,14 +178,20 @@ def _wrong(value: Any, words: tuple[str, ...], chance: Random) -> Any:
 
 
 def _wire(made: Program, chance: Random) -> Program | None:
-    """Another tensor where one is named."""
+    """Another tensor where one is named, or one less, or one more."""
     uses = [u for u in _uses(made) if u.tensors]
     names = [s.label.text for s in everything(made) if s.label is not None and s.label.literal and s.label.text[0] != '"']
     if not uses or not names:
         return None
     use = chance.choice(uses)
     tensors = list(use.tensors)
-    tensors[chance.randrange(len(tensors))] = chance.choice(names)
+    way, place = chance.random(), chance.randrange(len(tensors))
+    if way < 0.6:
+        tensors[place] = chance.choice(names)
+    elif way < 0.8:
+        del tensors[place]
+    else:
+        tensors.insert(place, chance.choice(names))
     changed: Program = exchanged(made, use, (replace(use, tensors=tuple(tensors)),))
     return changed
 

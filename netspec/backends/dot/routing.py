@@ -18,13 +18,14 @@ _MAIN, _SIDE, _AROUND = 6, 2, 1
 def parted(content: Content, arrows: tuple[Arrow, ...]) -> tuple[Content, tuple[Arrow, ...]]:
     """Where several boxes in a frame work on one tensor from outside it, one arrow leads in, to a point where it parts."""
     around = frames(content)
-    before: dict[str, Box] = {}
+    before: dict[str, list[Box]] = {}
     forks: dict[tuple[str, str], str] = {}
     for source, targets in siblings(arrows).items():
         common = _common([around[t] for t in targets])
         if common and around[source][: len(common)] != common:
             first = (*around[targets[0]], targets[0])[len(common)]
-            before[first] = fork = Box(f"f{source}", (), "fork", "fork")
+            fork = Box(f"f{source}", (), "fork", "fork")
+            before.setdefault(first, []).append(fork)
             forks.update(((source, target), fork.id) for target in targets)
     return _with_forks(content, before), tuple(_from_forks(arrows, forks))
 
@@ -70,12 +71,11 @@ def _common(around: list[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*around, strict=False)))
 
 
-def _with_forks(content: Content, before: Mapping[str, Box]) -> Content:
-    """Each fork put before the box or frame that stands first below it."""
+def _with_forks(content: Content, before: Mapping[str, list[Box]]) -> Content:
+    """Forks put before the box or frame that stands first below them."""
     found: list[Box | Cluster] = []
     for part in content:
-        if part.id in before:
-            found.append(before[part.id])
+        found += before.get(part.id, ())
         found.append(replace(part, content=_with_forks(part.content, before)) if isinstance(part, Cluster) else part)
     return tuple(found)
 

@@ -60,9 +60,9 @@ def conv_transpose(
         raise ValueError("groups must divide the channels")
     weight = w("weight", x.shape[1], channels // groups, *kernel)
     shift = w("bias", channels) if bias else None
-    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):  # tensors without memory are not asked
-        raise ValueError("output padding must be smaller than either stride or dilation")
     if padding != "same":
+        if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):  # of tensors without memory PyTorch does not ask
+            raise ValueError("output padding must be smaller than either stride or dilation")
         return convolve(x, weight, shift, stride, 0 if padding == "valid" else spread(padding, x), more, groups, dilation)
     whole = convolve(x, weight, None, stride, 0, 0, groups, dilation)
     for axis, (n, k, s, d, m) in enumerate(zip(x.shape[2:], kernel, stride, dilation, more, strict=True), 2):
