@@ -39,7 +39,11 @@ class OneOfChoices(Kind):
 
     def instead(self, value: Any) -> str | None:
         ours = _ELSEWHERE.get(value.casefold().replace("_", "").removesuffix("loss")) if isinstance(value, str) else None
-        return f"write {ours}" if ours in self.table else super().instead(value)
+        if ours in self.table:
+            return f"write {ours}"
+        if isinstance(value, Word) and value in self.table:
+            return f"write {value}({signature_of(self.table[value])})"
+        return super().instead(value)
 
     def accept(self, value: Any) -> Choice:
         if isinstance(value, Choice) and value.name in self.table:
@@ -47,11 +51,6 @@ class OneOfChoices(Kind):
         if isinstance(value, Word) and value in self.table and not signature_of(self.table[value]).required:
             return Choice(str(value), dict(signature_of(self.table[value]).defaults))
         raise ValueError
-
-    def instead(self, value: Any) -> str | None:
-        if isinstance(value, Word) and value in self.table:
-            return f"write {value}({signature_of(self.table[value])})"
-        return super().instead(value)
 
 
 @dataclass(frozen=True)
