@@ -47,9 +47,13 @@ def pad(x: Shape, sides: Margins, mode: Mode = "zeros", value: Number = 0.0) -> 
 
 
 def _onnx(before: Shape, after: Shape, value: float, mode: str) -> OnnxExpression:
-    """``Pad``, its axes named: onnxruntime joins one without them to a pooling behind it, and then pads with the least number."""
-    axes = measured.whole(tuple(range(2, len(before) + 2)))
-    return op.Pad(X, measured.whole((*before, *after)), const(value), axes, mode=ONNX_MODES[mode])
+    """``Pad``, all its axes named.
+
+    One without names onnxruntime joins to a pooling behind it, and then pads with the least number; of one with only some
+    named it mixes up the axes where a ``permute`` is near.
+    """
+    axes = measured.whole(tuple(range(len(before) + 2)))
+    return op.Pad(X, measured.whole((0, 0, *before, 0, 0, *after)), const(value), axes, mode=ONNX_MODES[mode])
 
 
 def _sides(value: int | Shape, x: Shape, argument: str) -> tuple[Shape, Shape]:

@@ -109,7 +109,7 @@ def _onnx(kernel: Shape, stride: Shape, before: Shape, behind: Shape, dilation: 
         pads = before + tuple(e + m for e, m in zip(behind, more, strict=True))
         return op.ConvTranspose(X, W("weight"), *([W("bias")] if bias else []), pads=pads, output_padding=more, **window)
     spread = op.ConvTranspose(X, W("weight"), pads=before + tuple(max(e, 0) for e in behind), **window)
-    zeros = whole((0,) * len(before) + tuple(max(-e, 0) for e in behind))
-    axes = whole(tuple(range(2, len(before) + 2)))  # without them onnxruntime joins the zeros to a pooling behind it
+    zeros = whole((0,) * (len(before) + 4) + tuple(max(-e, 0) for e in behind))
+    axes = whole(tuple(range(len(before) + 2)))  # named for onnxruntime, as those of `pad`
     padded = op.Pad(spread, zeros, None, axes)
     return op.Add(padded, column(W("bias"), len(before))) if bias else padded

@@ -208,7 +208,7 @@ class Witness:
         if self._unsure is None:
             rough, moved = self.values(torch.float32), self.values(torch.float64, NOISE)
             near = [distance(r, e) <= TOLERANCE / 20 for r, e in zip(rough, self.exact, strict=True)]
-            self._unsure = [not (n and distance(m, e) <= TOLERANCE) for n, m, e in zip(near, moved, self.exact, strict=True)]
+            self._unsure = [not (n and distance(m, e) <= TOLERANCE / 10) for n, m, e in zip(near, moved, self.exact, strict=True)]
         return any(self._unsure[: index + 1])
 
 

@@ -103,29 +103,30 @@ def _accepted(made: Program, graph: Graph, seed: int) -> Verdict:
 def _in_pytorch(made: Program) -> list[Shape] | Exception:
     """The shape of each node, or why PyTorch does not make it. Where tensors without memory do, real ones may not."""
     for device in ("meta", "cpu"):
+        weights = Made(device)
         try:
-            shapes = _shapes(made, device)
+            shapes = _shapes(made, weights)
         except (Misuse, *REFUSALS) as error:
             return error
         if any(0 in shape for shape in shapes):
             return ValueError("a tensor without numbers is no answer")
-        if sum(map(elements, shapes)) > LARGE:
+        if weights.numbers + sum(map(elements, shapes)) > LARGE:
             break
     return shapes
 
 
-def _shapes(made: Program, device: str) -> list[Shape]:
+def _shapes(made: Program, weights: Made) -> list[Shape]:
     def apply(path: str, layer: str, inputs: Sequence[Tensor], arguments: Mapping[str, Any]) -> Tensor:
         function = references().get(layer)
         if function is None:
             raise Undecided
-        result = function(Made(device), *inputs, **arguments)
+        result = function(weights, *inputs, **arguments)
         if result.dim() < 2:
             raise ValueError("a tensor has at least one axis beside the batch")
         return result
 
     with torch.inference_mode():
-        read = Reader(made, apply, lambda x: tuple(x.shape[1:]), lambda shape: torch.zeros(2, *shape, device=device)).net()
+        read = Reader(made, apply, lambda x: tuple(x.shape[1:]), lambda shape: torch.zeros(2, *shape, device=weights.device)).net()
     return [tuple(n.value.shape[1:]) for n in read.nodes]
 
 

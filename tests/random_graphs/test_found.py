@@ -18,7 +18,7 @@ def checked(body: str, folder: Path) -> torch.nn.Module:
     """The net of a body, exported: which holds PyTorch's numbers against those of onnxruntime, plain and with all optimisations."""
     graph = compile_source(Source("found.net", f"net Found {{\nimage: {body}\n}}"))[0]
     net = build(graph).eval()
-    export(graph, net.state_dict(), folder / "found.onnx")
+    export(graph, net.state_dict(), folder / "found.onnx", force=True)
     onnx.shape_inference.infer_shapes(onnx.load(folder / "found.onnx"), check_type=True, strict_mode=True, data_prop=True)
     return net
 
@@ -78,3 +78,20 @@ def test_a_net_that_does_nothing_passes_on_what_flows_in() -> None:
     text = "net A { image: input(4)\nB -> relu }\nnet B { image: input(4)\nif x.channels > 4 { relu } }"
     (graph,) = compile_source(Source("found.net", text))
     assert [n.layer for n in graph.layers] == ["relu"]
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect"])
+@pytest.mark.parametrize("steps", ["pad(1)", "pad([1, 2, 3, 0])", "permute([1, 2, 0]) -> pad([1, 2, 1, 0])"])
+def test_onnxruntime_pads_the_right_axes_beside_a_permutation(steps: str, mode: str, tmp_path: Path) -> None:
+    steps = steps.replace("pad(", f"pad(mode={mode}, sides=")
+    checked(f"input(3x7x7) -> relu -> {steps} -> permute([2, 0, 1]) -> conv(2, 3) -> permute([1, 2, 0]) -> relu", tmp_path)
+
+
+def test_a_permutation_that_changes_nothing_behind_a_margin(tmp_path: Path) -> None:
+    checked("input(3x7x7) -> pad(1) -> hardsigmoid -> permute([0, 1, 2]) -> pad(2x1) -> permute([0, 1, 2]) -> relu", tmp_path)
+
+
+def test_zeros_behind_a_transposed_convolution_beside_a_permutation(tmp_path: Path) -> None:
+    padded = "conv_transpose(2, 1, stride=2, dilation=4, output_padding=3x2, bias=false)"
+    checked(f"input(2x3x3) -> {padded} -> permute([0, 1, 2]) -> relu", tmp_path)
+    checked(f"input(2x3x3) -> {padded} -> permute([1, 2, 0]) -> conv(2, 2) -> relu", tmp_path)

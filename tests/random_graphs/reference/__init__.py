@@ -12,6 +12,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
+from math import prod
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -80,12 +81,14 @@ class Held:
 
 
 class Made:
-    """Weights made where they are asked for, on a device."""
+    """Weights made where they are asked for, on a device. ``numbers`` counts theirs."""
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self.numbers = 0
 
     def __call__(self, name: str, *shape: int) -> Tensor:
+        self.numbers += prod(shape)
         return torch.zeros(shape, device=self.device)
 
 
