@@ -40,7 +40,7 @@ FIXED = {
 def test_one_graph_serves_all_sizes(name: str) -> None:
     layer, held = layers()[name], {"runs": 0}
 
-    examples = EXAMPLES * 12 if name in DRAWN_OFTEN else EXAMPLES
+    examples = EXAMPLES * 12 if name in DRAWN_OFTEN | NEEDS_CHANNELS else EXAMPLES
 
     @settings(max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
