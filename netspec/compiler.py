@@ -123,12 +123,11 @@ def _graph(
 
 def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ...]:
     """A file's sections of a kind that speak of a net: ``train`` and ``data`` of all, ``expect`` of the first, unless they name one."""
+    own = [s for s in declarations.sections if s.name == section and s.subject in (net, None)]
+    if section != "expect" or all(s.subject == net for s in own):
+        return tuple(own)
     first = next(iter(_complete(declarations)), None)
-    return tuple(
-        s
-        for s in declarations.sections
-        if s.name == section and (s.subject == net or (s.subject is None and (section != "expect" or net == first)))
-    )
+    return tuple(s for s in own if s.subject == net or net == first)
 
 
 def _chosen(declarations: Declarations, net: str | None, every: bool, collector: Collector) -> list[str]:
