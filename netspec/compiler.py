@@ -18,7 +18,7 @@ from netspec.resolve.arguments import all_words
 from netspec.resolve.declarations import Declarations, declare
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.expectations import check_expectations
-from netspec.resolve.library import Library
+from netspec.resolve.files import Library
 from netspec.resolve.network import Written, expand_net
 from netspec.resolve.scope import Namespace, Scope
 from netspec.resolve.settings import Override, as_setting, check_names, check_section, check_training

@@ -11,7 +11,7 @@ from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import closest
 from netspec.layer import layers
 from netspec.limits import NESTING
-from netspec.resolve.library import Library, Opened
+from netspec.resolve.files import Library, Opened
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
 

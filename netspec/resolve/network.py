@@ -94,11 +94,15 @@ def _written_out(
     found = _checked(expander, outputs, declarations, collector)
     if collector.errors > errors:
         return None
+    return _graph(name, declarations, settings, found, expander)
+
+
+def _graph(name: str, declarations: Declarations, settings: Mapping[str, Any], found: Results, expander: Expander) -> Graph:
     return Graph(
         name,
         declarations.source,
         found.nodes,
-        tuple(emitter.regions),
+        tuple(expander.emitter.regions),
         found.outputs,
         settings,
         found.labels,

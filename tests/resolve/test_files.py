@@ -14,7 +14,7 @@ from netspec.diagnostics import Diagnostic, Exit, NetspecError
 from netspec.diagnostics.render import render
 from netspec.graph import Graph
 from netspec.limits import MAX_BYTES, USE_DEPTH, USE_FILES
-from netspec.resolve import library
+from netspec.resolve import files as reading
 from netspec.source import Source
 from netspec.syntax.read import read_source
 from tests.errors.text import marked, position
@@ -360,7 +360,7 @@ def test_a_folder_exchanged_for_a_link_meanwhile_is_not_followed(tmp_path: Path,
         "parts/deep.net": "block deep { relu }",
     }
     main = written(tmp_path, {**files, "evil/deep.net": "block deep { tanh }"})
-    read = library.read_used
+    read = reading.read_used
 
     def exchanging(path: str, using: Source, max_bytes: int) -> Source:
         found = read(path, using, max_bytes)
@@ -369,7 +369,7 @@ def test_a_folder_exchanged_for_a_link_meanwhile_is_not_followed(tmp_path: Path,
             (tmp_path / "parts").symlink_to("evil")
         return found
 
-    monkeypatch.setattr(library, "read_used", exchanging)
+    monkeypatch.setattr(reading, "read_used", exchanging)
     (found,) = diagnose(read_source(main))
     assert (found.code, found.message) == ("N321", '"deep.net" cannot be used: a symbolic link, which is not followed, is on the way to it')
 
@@ -377,14 +377,14 @@ def test_a_folder_exchanged_for_a_link_meanwhile_is_not_followed(tmp_path: Path,
 def test_a_file_exchanged_meanwhile_is_still_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'use one from "b.net"\nuse two from "./b.net"\nnet Main { image: input(3x2x2)\none -> two }'
     main = written(tmp_path, {"main.net": text, "b.net": "block one { relu }\nblock two { tanh }"})
-    read = library.read_used
+    read = reading.read_used
 
     def exchanging(path: str, using: Source, max_bytes: int) -> Source:
         found = read(path, using, max_bytes)
         written(tmp_path, {"new.net": "block one { sigmoid }\nblock two { sigmoid }"}).replace(tmp_path / "b.net")
         return found
 
-    monkeypatch.setattr(library, "read_used", exchanging)
+    monkeypatch.setattr(reading, "read_used", exchanging)
     graph = compile_source(read_source(main))[0]
     assert [n.layer for n in graph.layers] == ["relu", "tanh"]
     assert graph.files == {"b.net": "block one { relu }\nblock two { tanh }"}
@@ -411,8 +411,8 @@ def test_names_that_letter_case_tells_apart_are_two_files(tmp_path: Path) -> Non
 def test_a_file_is_read_once_however_often_it_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uses = "\n".join(f'use n{i} from "lib.net"' for i in range(300))
     main = written(tmp_path, {"main.net": f"{uses}\nnet A {{ image: input(3x8x8)\nn0 }}", "lib.net": LIB})
-    read, times = library.read_used, []
-    monkeypatch.setattr(library, "read_used", lambda *a: times.append(a[0]) or read(*a))
+    read, times = reading.read_used, []
+    monkeypatch.setattr(reading, "read_used", lambda *a: times.append(a[0]) or read(*a))
     assert said(main) == ()
     assert times == ["lib.net"]
 
