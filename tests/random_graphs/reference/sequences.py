@@ -90,9 +90,10 @@ def window_attention(w: Weights, x: Tensor, heads: int, window: Any, shift: Any,
     query, key, value = (_cut(t, height, width) for t in packed.chunk(3, -1))
     where = _cut(part[None, :, :, None].to(x.dtype), height, width)
     apart = -100.0 * (where != where.mT).to(x.dtype)
-    place = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")).flatten(1)
-    between = place[:, :, None] - place[:, None, :] + torch.tensor([height - 1, width - 1])[:, None, None]
-    learned = table[(between[0] * (2 * width - 1) + between[1]).to(x.device)].permute(2, 0, 1)
+    axes = (torch.arange(n, device=x.device) for n in (height, width))
+    place = torch.stack(torch.meshgrid(*axes, indexing="ij")).flatten(1)
+    between = place[:, :, None] - place[:, None, :] + torch.tensor([height - 1, width - 1], device=x.device)[:, None, None]
+    learned = table[(between[0] * (2 * width - 1) + between[1])].permute(2, 0, 1)
     scores = _heads(query, heads) @ _heads(key, heads).mT / (c // heads) ** 0.5 + learned + apart.unsqueeze(-3)
     joined = (scores.softmax(-1) @ _heads(value, heads)).transpose(-2, -3).flatten(-2)
     back = joined.reshape(*joined.shape[:3], height, width, c).transpose(2, 3).flatten(3, 4).flatten(1, 2)
