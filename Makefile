@@ -6,11 +6,12 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 MNIST  := examples/mnist
 
-.PHONY: demo test lint bench golden venv clean help
+.PHONY: demo lessons test lint bench golden venv clean help
 
 help:
 	@echo "make venv    set up $(VENV), with the program in $(BIN)/netspec"
 	@echo "make demo    train, export and draw a net on the real MNIST"
+	@echo "make lessons DATA=DIR  train the lessons of examples/lessons on real data, make their table"
 	@echo "make test    all tests"
 	@echo "make lint    formatting, lint, types, import floors"
 	@echo "make bench   the benchmarks this machine can run"
@@ -40,6 +41,10 @@ demo: $(VENV)/ready
 	$(BIN)/netspec predict runs/demo/digits.onnx $(MNIST)/digits
 	$(BIN)/netspec render specs/mnist_convnet.net --out runs/demo/net.svg
 	@echo "Look at runs/demo: curves.png, history.csv, digits.onnx, net.svg"
+
+lessons: $(VENV)/ready
+	@test -n "$(DATA)" || { echo "make lessons DATA=DIR: examples/lessons/README.md says what DIR holds"; exit 2; }
+	$(BIN)/python -m examples.lessons --data $(DATA)
 
 test: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -185,6 +185,41 @@ def forward_backward() -> Iterator[Row]:
         )
 
 
+def step_memory() -> Iterator[Row]:
+    """6: the peak memory of a training step, against the same net written by hand."""
+    from benchmarks.training import WithPreprocessing, step_peaks, zoo
+    from tests.zoo.peer import models
+
+    pairs = (("mnist_convnet", None, _by_hand, 64), ("resnet", "ResNet18", lambda: WithPreprocessing(models.resnet18()), 8))
+    for spec, net, hand, batch in pairs:
+        ours, theirs = step_peaks(zoo(spec, net), hand(), batch)
+        shown = f"{ours / theirs:.3f}x: {ours / 1e6:.1f} MB, by hand {theirs / 1e6:.1f} MB"
+        data = {"ours": ours, "peer": theirs}
+        yield Row("6", f"peak memory of a step, {net or spec}, batch {batch}", "written by hand", "<= 1.01x", shown, data)
+
+
+def frozen_base() -> Iterator[Row]:
+    """13: a head trained behind a frozen base for E epochs, as planned, against the same without keeping anything."""
+    import torch
+
+    from benchmarks.training import frozen_sides
+
+    torch.set_num_threads(1)
+    for pays, epochs in ((True, 5), (True, 1), (False, 5)):
+        ours, peer, decision = frozen_sides(pays, epochs)
+        found = compare(function(ours), function(peer), 3)
+        asked = f"r >= {0.8 * epochs:.1f}" if decision.where != "no" else "r >= 0.98"
+        what = "ResNet-18 at 64x64" if pays else "one 1x1 convolution"
+        yield _row(
+            "13",
+            f"frozen {what}, {epochs} epochs",
+            "without kept values",
+            asked,
+            f"r = {found.ratio}; {decision.where}: {decision.reason}",
+            found,
+        )
+
+
 def _by_hand() -> Any:
     import torch
     from torch import nn
@@ -243,6 +278,76 @@ def _write_weights(path: str) -> None:
     write_weights(path, models.resnet50().state_dict())
 
 
+_CROPPED_BY = {False: "Pillow and torchvision's transforms, to bytes", True: "the same to normalised floats, as is usual"}
+
+
+def decoding() -> Iterator[Row]:
+    """8: from JPEG files to batches (decode, random resized crop, flip), CPU time, against the usual transforms a picture at a time."""
+    import torch
+
+    from benchmarks.loading import decoding, photographs
+
+    torch.set_num_threads(1)
+    with photographs(128) as kinds:
+        for kind in kinds:
+            for floats, against in _CROPPED_BY.items():
+                found = compare(*map(function, decoding(kind.files, None, floats)), 7)
+                yield _pictures("8", f"{kind.name} to batches at 224", against, "r >= 2", len(kind.files), found)
+
+
+def decoded() -> Iterator[Row]:
+    """9: the same from what was decoded before, as in every epoch but the first."""
+    import torch
+
+    from benchmarks.loading import cached, decoding, photographs
+
+    torch.set_num_threads(1)
+    with photographs(128) as kinds:
+        for kind in kinds:
+            with cached(kind.files) as pixels:
+                for floats, against in _CROPPED_BY.items():
+                    found = compare(*map(function, decoding(kind.files, pixels, floats)), 7)
+                    yield _pictures("9", f"{kind.name}, cached, to batches at 224", against, "r >= 12", len(kind.files), found)
+
+
+def loading() -> Iterator[Row]:
+    """10: an epoch of the loader by the clock, on all cores, against PyTorch's DataLoader with its best number of workers."""
+    import torch
+
+    from benchmarks.loading import cached, our_loader, photographs, their_loader, wall
+    from netspec.data.images.loading import workers
+
+    torch.set_num_threads(1)
+    with photographs(256) as kinds:
+        for kind in kinds:
+            with cached(kind.files) as pixels, their_loader(kind.files) as (theirs, best):
+                against = f"PyTorch's DataLoader with {best} workers on {workers()} cores"
+                for what, held in (("from files", None), ("from the cache", pixels)):
+                    found = compare(wall(our_loader(kind.files, held)), wall(theirs), 5)
+                    yield _pictures(
+                        "10", f"{kind.name}, {what}, to normalised batches at 224, wall time", against, "r >= 1.5", len(kind.files), found
+                    )
+
+
+def _pictures(number: str, what: str, against: str, asked: str, count: int, found: Comparison) -> Row:
+    ours, peer = (1000 * side.median / count for side in (found.ours, found.peer))
+    return _row(number, what, against, asked, f"r = {found.ratio}; ours {ours:.3f} ms a picture, theirs {peer:.3f}", found)
+
+
+def training() -> Iterator[Row]:
+    """12: training on data that fits on the device, against the same steps on one batch that is there."""
+    import torch
+
+    from benchmarks.loading import training, wall
+
+    devices = ["cpu", *["cuda"] * torch.cuda.is_available()]
+    for device in devices:
+        side = function if device == "cpu" else wall
+        for augment, what in ((False, "1,024 pictures of 3x32x32"), (True, "the same padded, cropped and flipped")):
+            found = compare(*map(side, training(torch.device(device), augment)), 9)
+            yield _row("12", f"training on {what}, {device}", "one batch over and over", ">= 0.97", f"{found.ratio}", found)
+
+
 def augmentation() -> Iterator[Row]:
     """11: flip, rotate, zoom, shift and contrast of a batch, against torchvision a picture at a time."""
     import torch
@@ -270,6 +375,12 @@ ROWS: tuple[Callable[[], Iterator[Row]], ...] = (
     check_million,
     spec_to_module,
     forward_backward,
+    step_memory,
     onnx_export,
+    decoding,
+    decoded,
+    loading,
     augmentation,
+    training,
+    frozen_base,
 )

@@ -64,8 +64,8 @@ def augmentations() -> Mapping[str, Declared]:
 
 @cache
 def elsewhere() -> Mapping[str, str]:
-    """Names of other frameworks, case-folded, and the name to write for each."""
-    return {other.casefold(): known.name for known in _DECLARED.values() for other in known.elsewhere}
+    """Names of other frameworks, case-folded and without underscores, and the name to write for each."""
+    return {other.casefold().replace("_", ""): known.name for known in _DECLARED.values() for other in known.elsewhere}
 
 
 def flips_alone(steps: Sequence[Augmentation]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,9 +20,12 @@ from netspec.resolve.declarations import Declarations, declare
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.expectations import check_expectations
 from netspec.resolve.files import Library
+from netspec.resolve.learning import check_training
 from netspec.resolve.network import Written, expand_net
 from netspec.resolve.scope import Namespace, Scope
-from netspec.resolve.settings import Override, as_setting, check_names, check_section, check_training
+from netspec.resolve.settings import Override, check_names, check_section
+from netspec.resolve.sources import check_data
+from netspec.resolve.suggesting import as_setting
 from netspec.sections import SECTIONS
 from netspec.source import Place, Source, Span
 from netspec.syntax import ast
@@ -56,6 +60,15 @@ def load(
     return compile_source(read_source(path, limits.bytes), net=net, settings=settings, limits=limits, files=files, **parameters)[0]
 
 
+def graph_of(net: Graph | str | os.PathLike[str]) -> Graph:
+    """A net as it was given: compiled already, or the path of a spec. Raises :class:`TypeError` for anything else, and as :func:`load`."""
+    if isinstance(net, Graph):
+        return net
+    if isinstance(net, str | os.PathLike):
+        return load(os.fspath(net))
+    raise TypeError(f"a net is a Graph, as netspec.load gives it, or the path of a .net file, and not a {type(net).__name__}")
+
+
 def compile_source(
     source: Source,
     *,
@@ -85,10 +98,15 @@ def compile_source(
         written, overrides = _outside(settings or {}, parameters, declarations, collector)
         names = _chosen(declarations, net, every, collector)
         graphs = [_graph(declarations, n, written if i == 0 else {}, overrides, collector, limits) for i, n in enumerate(names)]
-        if graphs and graphs[0] is not None:
-            check_training(graphs[0], collector)
+        for graph in graphs:
+            if graph is not None and (graph is graphs[0] or _own_sections(declarations, graph.name)):
+                check_training(graph, collector)
+                check_data(graph, collector)
     collector.raise_errors()
-    return tuple(replace(g, files=library.texts) if library.texts else g for g in graphs if g is not None)
+    given = {
+        name: value if isinstance(value, str) else show(_as_value(value)) for name, value in {**(settings or {}), **parameters}.items()
+    }
+    return tuple(replace(g, files=library.texts, given=given) if library.texts or given else g for g in graphs if g is not None)
 
 
 def diagnose(source: Source, limits: Limits = Limits()) -> tuple[Diagnostic, ...]:
@@ -128,6 +146,11 @@ def _of_net(declarations: Declarations, section: str, net: str) -> tuple[Any, ..
         return tuple(own)
     first = next(iter(_complete(declarations)), None)
     return tuple(s for s in own if s.subject == net or net == first)
+
+
+def _own_sections(declarations: Declarations, net: str) -> bool:
+    """Whether a file says of this very net how it is trained, or on what."""
+    return any(s.subject == net and s.name in SECTIONS for s in declarations.sections)
 
 
 def _chosen(declarations: Declarations, net: str | None, every: bool, collector: Collector) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which layers are frozen in each stage of training: a function of the graph alone.
+"""Which layers are frozen in each stage of training, and how fast the others learn: a function of the graph alone.
 
 ``"base"`` is everything at and below a path; ``"base.layer*.conv1"`` all that fit, a star standing for any letters of one name;
 ``"base[-4:]"`` the last four steps of a region, which count as in a slice of a region in the language: layers, uses of blocks and
@@ -77,6 +77,11 @@ def learning(graph: Graph, frozen: frozenset[str]) -> int:
     return sum(n.facts.parameters for n in graph.owners if n.path not in frozen)
 
 
+def most_learning(graph: Graph) -> int:
+    """How many parameters learn in the stage in which most do."""
+    return max(learning(graph, frozen) for frozen in frozen_in_stages(graph))
+
+
 def selected(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
     """The paths of all layers that the patterns name. Raises :class:`NamesNothing` for the first that names none."""
     if not patterns:
@@ -84,6 +89,18 @@ def selected(graph: Graph, patterns: Sequence[str]) -> frozenset[str]:
     root, paths = _tree(graph), [n.path for n in graph.layers if n.role == "layer"]
     tops = [place.path for pattern in patterns for place in _found(root, pattern)]
     return frozenset(path for path in paths if any(is_below(path, top) for top in tops))
+
+
+def factors(graph: Graph, rates: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """What the learning rate of each layer is multiplied with, by the layer's path; 1 for those that are not in it.
+
+    ``rates`` are the lines of the setting `rates`: a pattern as of `freeze`, and the factor of the layers that it names. Of several that
+    name one layer, the last holds. Raises :class:`NamesNothing`.
+    """
+    found: dict[str, float] = {}
+    for pattern, factor in rates:
+        found |= dict.fromkeys(selected(graph, (pattern,)), factor)
+    return found
 
 
 def _tree(graph: Graph) -> _Place:

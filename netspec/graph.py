@@ -193,6 +193,8 @@ class Graph:
     """The keys of weights that used nets have by themselves and not here, since nothing takes what they lead to: a file may hold them."""
     files: Mapping[str, str] = field(default_factory=dict)
     """The texts of the files that the spec uses, by their paths from its folder, or ``netspec:name``."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """What was set from outside, by ``--set`` or from Python, by its name and as it would be written."""
     train: Section = field(default_factory=Section)
     data: Section = field(default_factory=Section)
     expectations: int | None = 0

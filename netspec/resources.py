@@ -1,9 +1,14 @@
-"""The one place that knows where grammars, specs and error pages lie: beside the package in a checkout, inside it in a wheel."""
+"""The one place that knows where files lie: grammars, specs and error pages, beside the package in a checkout and inside it in a wheel;
+and what is cached."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from typing import Final
 
+CACHE: Final = "NETSPEC_CACHE"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -13,3 +18,15 @@ def folder(name: str) -> Path:
     if inside.is_dir():
         return inside
     return _PACKAGE.parent / ("docs/errors" if name == "errors" else name)
+
+
+def cache_folder() -> Path:
+    """Where fetched files and decoded images lie: ``$NETSPEC_CACHE``, or a folder for caches as the system has it."""
+    if given := os.environ.get(CACHE):
+        return Path(given)
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "netspec" / "cache"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "netspec"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "netspec"

@@ -19,9 +19,20 @@ REQUIRED: Final = object()
 _ELSEWHERE: Final = {
     "categoricalcrossentropy": "cross_entropy", "sparsecategoricalcrossentropy": "cross_entropy", "crossentropy": "cross_entropy",
     "nll": "cross_entropy", "bce": "binary_cross_entropy", "binarycrossentropy": "binary_cross_entropy",
-    "bcewithlogits": "binary_cross_entropy",
+    "bcewithlogits": "binary_cross_entropy", "binaryfocalcrossentropy": "focal", "categoricalfocalcrossentropy": "focal",
+    "l1": "mae", "meanabsoluteerror": "mae", "meansquarederror": "mse", "l2": "mse", "rootmeansquarederror": "rmse", "smoothl1": "huber",
+    "acc": "accuracy", "top5": "top_k", "topk": "top_k", "topkaccuracy": "top_k", "topkcategoricalaccuracy": "top_k",
+    "categoricalaccuracy": "accuracy", "sparsecategoricalaccuracy": "accuracy", "binaryaccuracy": "accuracy", "f1score": "f1",
+    "exactmatch": "accuracy", "auroc": "auc", "rocauc": "auc", "iou": "miou", "meaniou": "miou", "jaccard": "miou", "jaccardindex": "miou",
+    "dicescore": "dice",
+    "cosineannealing": "cosine", "cosineannealinglr": "cosine", "cosinedecay": "cosine", "cosinelr": "cosine",
+    "reducelronplateau": "plateau", "reduceonplateau": "plateau", "steplr": "step", "multisteplr": "multistep",
+    "piecewiseconstantdecay": "multistep", "onecyclelr": "one_cycle", "polynomiallr": "polynomial", "polynomialdecay": "polynomial",
+    "poly": "polynomial", "polylr": "polynomial", "constantlr": "constant",
 }  # fmt: skip
 """Choices by their names in other frameworks, in small letters, without underscores and a `loss` at the end."""
+EPOCHS: Final = "at=[30, 60, 80]"
+"""What `multistep` needs to be told, as an example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +48,20 @@ class OneOfChoices(Kind):
     def describe(self) -> str:
         return "one of " + ", ".join(self.table)
 
+    def ours(self, name: str) -> str | None:
+        """The choice that has this name in another framework, or in other letter case."""
+        plain = name.rpartition(".")[2].casefold().replace("_", "").removesuffix("loss")
+        found = _ELSEWHERE.get(plain) or next((known for known in self.table if known.replace("_", "") == plain), None)
+        return found if found in self.table else None
+
     def instead(self, value: Any) -> str | None:
-        ours = _ELSEWHERE.get(value.casefold().replace("_", "").removesuffix("loss")) if isinstance(value, str) else None
-        if ours in self.table:
-            return f"write {ours}"
-        if isinstance(value, Word) and value in self.table:
-            return f"write {value}({signature_of(self.table[value])})"
+        ours = self.ours(value) if isinstance(value, str) and value not in self.table else None
+        if ours is None and isinstance(value, Word) and value in self.table:
+            ours = str(value)
+        if ours is not None:
+            return f"write {ours}({EPOCHS})" if signature_of(self.table[ours]).required else f"write {ours}"
+        if isinstance(value, str) and "best" in self.table and value.partition(".")[0] in ("val", "train"):
+            return f"write best(val.{value.partition('.')[2] or 'loss'})"
         return super().instead(value)
 
     def accept(self, value: Any) -> Choice:
@@ -51,6 +70,20 @@ class OneOfChoices(Kind):
         if isinstance(value, Word) and value in self.table and not signature_of(self.table[value]).required:
             return Choice(str(value), dict(signature_of(self.table[value]).defaults))
         raise ValueError
+
+
+@dataclass(frozen=True, eq=False)
+class ListOfChoices(OneOfChoices):
+    """Some named choices of a table in brackets, as ``[accuracy, top_k(k=3)]``; one alone needs none. None comes twice."""
+
+    def describe(self) -> str:
+        return f"{super().describe()}, or a list of such"
+
+    def accept(self, value: Any) -> tuple[Choice, ...]:  # type: ignore[override]
+        chosen = tuple(super(ListOfChoices, self).accept(v) for v in (value if isinstance(value, tuple) else (value,)))
+        if not chosen or len({c.name for c in chosen}) < len(chosen):
+            raise ValueError
+        return chosen
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,18 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class ByOutput:
+    """A setting for each output: ``{ age = mae, gender = accuracy }``; what is not named there has ``otherwise``, if anything."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    otherwise: Any = None
+
+    def of(self, output: str) -> Any:
+        """What holds for an output."""
+        return self.values.get(output, self.otherwise)
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """What flows: the number of the node that makes it and its shape, ``None`` where that is not known."""
 
@@ -88,6 +100,8 @@ def show(value: object) -> str:
     if isinstance(value, Choice):
         inside = ", ".join(f"{name}={show(part)}" for name, part in value.settings.items() if part is not None)
         return f"{value.name}({inside})" if inside else value.name
+    if isinstance(value, ByOutput):
+        return "{ " + ", ".join(f"{name} = {show(part)}" for name, part in value.values.items()) + " }"
     if isinstance(value, Tensor):
         return "a tensor" if value.shape is None else "a tensor of " + "x".join(map(str, value.shape))
     if isinstance(value, int) and value.bit_length() > 10_000:

@@ -30,7 +30,7 @@ class Alone(Protocol):
         """Float pixels, `N x C x H x W`, as they are afterwards."""
 
 
-_SAMPLED: Final = {"flip": "mirrored exactly", "whole": "whole pixels copied exactly", "any": "one resampling"}
+_SAMPLED: Final = {"flip": "mirrored exactly", "whole": "whole pixels copied exactly", "part": "one resampling", "any": "one resampling"}
 _NUMBERS_AT_ONCE: Final = 2**20
 """How many numbers of pictures are worked on together on a CPU: a few megabytes, which stay in its cache."""
 _ALONE: Final[Mapping[str, Callable[[Mapping[str, Any], Numbers, int, Canvas], Blur | Noise | Erase]]] = {
@@ -52,7 +52,7 @@ class DrawnStage:
     def apply(self, pixels: Tensor) -> Tensor:
         """The pixels after this stage: in their own type where they were only copied, else floats."""
         if self.warp is not None:
-            pixels = self.warp.apply(pixels)
+            pixels = self.warp.apply(pixels, rounded=not self.colours and self.alone is None)
         if self.colours:
             values = pixels.to(torch.float32)
             pixels = colour.apply(values, self.colours, _means(values) if self.mean else None)
@@ -99,6 +99,7 @@ class Augmenter:
         self.seed = seed
         self.stream = stream
         self.stages = stages_of(self.steps)
+        self._copies = all(s.kind != "any" and not s.colours and s.alone is None for s in self.stages)
         self._mixing = tuple(s for s in self.steps if augmentations()[s.name].family == "batch")
 
     @staticmethod
@@ -119,7 +120,8 @@ class Augmenter:
         """
         shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
         many = len(pixels) if pixels.device.type != "cpu" else max(_NUMBERS_AT_ONCE // max(shape[0] * shape[1] * shape[2], 1), 1)
-        if not self.stages or len(pixels) <= many:
+        at_once = not self.stages or (self._copies and pixels.dtype == torch.uint8)
+        if at_once or len(pixels) <= many:
             return self.pixels(pixels, self.draw(indices, epoch, shape))
         parts = zip(torch.split(pixels, many), torch.split(indices, many), strict=True)
         return torch.cat([self.pixels(part, self.draw(numbers, epoch, shape)) for part, numbers in parts])

@@ -19,11 +19,17 @@ from netspec.graph import Augmentation
 
 Canvas = tuple[int, int]
 """Height and width."""
-Kind = Literal["flip", "whole", "any"]
-"""What pixels are taken from: their mirror images; whole pixels anywhere; points between pixels."""
+Kind = Literal["flip", "whole", "part", "any"]
+"""What pixels are taken from: their mirror images; whole pixels anywhere; an upright part; points between pixels."""
 Shown = dict[str, Floats]
 
-_KINDS: Final[Mapping[str, Kind]] = {"flip": "flip", "alternating_flip": "flip", "crop": "whole", "pad": "whole"}
+_KINDS: Final[Mapping[str, Kind]] = {
+    "flip": "flip",
+    "alternating_flip": "flip",
+    "crop": "whole",
+    "pad": "whole",
+    "random_resized_crop": "part",
+}
 _TRIES: Final = 10
 
 

@@ -21,7 +21,6 @@ from netspec.augmentations import augmentations
 from netspec.graph import Augmentation
 from netspec.values import Choice
 
-_ORDER: Final[tuple[Kind, ...]] = ("flip", "whole", "any")
 _STILL: Final = {"rotate": 0.0, "zoom": 1.0, "shift": 0.0, "shear": 0.0, "brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "hue": 0.0}
 """The figure with which a step changes nothing."""
 TRIVIAL: Final = "trivial_augment"
@@ -57,7 +56,14 @@ class Stage:
         """Join a geometric step."""
         self.geometry.append(position)
         self.fill = self.fill or step.arguments.get("fill")
-        self.kind = max(self.kind, kind_of(step), key=_ORDER.index)
+        self.kind = _together(self.kind, kind_of(step))
+
+
+def _together(one: Kind, other: Kind) -> Kind:
+    """What steps are together: flips change nothing of it, whole pixels stay whole, and a part of something else is no plain part."""
+    if "flip" in (one, other):
+        return other if one == "flip" else one
+    return "whole" if one == other == "whole" else "any"
 
 
 def stages_of(steps: Sequence[Augmentation]) -> tuple[Stage, ...]:

@@ -1,7 +1,7 @@
 """One resampling of a batch by one matrix a picture.
 
 Mirror images and whole pixels are copied, in any type of number and exactly. Everything else is bilinear (or nearest, for masks), of
-floats, and at the scale of the picture: what makes it smaller is not smoothed first.
+floats, and at the scale of the picture: what makes it smaller is not smoothed first. Upright parts are stretched apart (`parts.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from netspec.augment.counting import Floats
 from netspec.augment.geometry import Canvas, Kind
+from netspec.augment.parts import Parts
 
 _MODES: Final = {"reflect": "reflection", "nearest": "border", "constant": "zeros"}
 
@@ -37,24 +38,27 @@ class Warp:
     kind: Kind
     filling: Filling
 
-    def apply(self, pixels: Tensor, *, nearest: bool = False, value: float | None = None) -> Tensor:
+    def apply(self, pixels: Tensor, *, nearest: bool = False, value: float | None = None, rounded: bool = False) -> Tensor:
         """`N x C x H x W` resampled. With ``nearest`` each point is one of the picture's own; ``value`` takes the place of the filling's.
 
-        Bytes come back as bytes where nothing had to be computed, else as floats; with ``nearest`` every type comes back as it was.
+        Bytes come back as bytes where nothing had to be computed, and may where ``rounded`` says that nothing else is to be done to
+        them; else as floats. With ``nearest`` every type comes back as it was.
         """
         outside = self.filling.value if value is None else value
         if self.kind == "flip":
             return self._flipped(pixels)
         if self.kind == "whole":
             return self._copied(pixels, outside)
+        if self.kind == "part" and pixels.dtype == torch.uint8 and pixels.device.type == "cpu" and not nearest:
+            return Parts.of(self.matrices, self.canvas).stretched(pixels, self.canvas, torch.uint8 if rounded else torch.float32)
         return self._sampled(pixels, nearest, outside)
 
     def _flipped(self, pixels: Tensor) -> Tensor:
         for axis, row in ((3, 0), (2, 1)):
             mirrored = self.matrices[:, row, row] < 0
             if mirrored.any():
-                which = torch.from_numpy(mirrored).to(pixels.device, non_blocking=True)
-                pixels = torch.where(which[:, None, None, None], pixels.flip(axis), pixels)
+                which = torch.from_numpy(mirrored.nonzero()[0]).to(pixels.device, non_blocking=True)
+                pixels = pixels.index_copy(0, which, pixels.index_select(0, which).flip(axis))
         return pixels
 
     def _copied(self, pixels: Tensor, outside: float) -> Tensor:
@@ -69,6 +73,9 @@ class Warp:
         height, width = pixels.shape[2:]
         theta = _normalised(self.matrices, (height, width), self.canvas)
         grid = _grid(torch.from_numpy(theta.astype(np.float32)).to(pixels.device), self.canvas)
+        if self.kind == "part":
+            low, high = Parts.of(self.matrices, self.canvas).limits((height, width)).to(grid.device)[:, :, None, None].unbind(1)
+            grid = grid.maximum(low).minimum(high)
         constant = self.filling.mode == "constant" and outside != 0
         values = pixels.to(torch.float32)
         if constant:

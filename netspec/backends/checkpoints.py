@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,12 +24,11 @@ from netspec.backends.atomic import open_regular, write_atomically
 from netspec.diagnostics import failure
 from netspec.diagnostics.text import closest
 from netspec.diagnostics.weights import CannotFetch, CheckpointDiffers, UnknownCheckpoint
-from netspec.resources import folder
+from netspec.resources import cache_folder, folder
 
 PREFIX: Final = "netspec:"
 """Begins the name of a published checkpoint where a file could stand."""
 
-CACHE: Final = "NETSPEC_CACHE"
 OFFLINE: Final = "NETSPEC_OFFLINE"
 _CHUNK: Final = 2**20
 _PATIENCE: Final = 30.0
@@ -78,18 +76,6 @@ class Checkpoint:
     def most(self) -> int:
         """The most bytes that the file can have."""
         return self.bytes or int((self.mebibytes + 0.001) * _MEBIBYTE)
-
-
-def cache_folder() -> Path:
-    """Where fetched files lie: ``$NETSPEC_CACHE``, or a folder for caches as the system has it."""
-    if given := os.environ.get(CACHE):
-        return Path(given)
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "netspec" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "netspec"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "netspec"
 
 
 @cache

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from netspec.cli.terminal import show_diagnostics, show_json
 from netspec.compiler import Limits, compile_source
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.text import listing, magnitude, plural
+from netspec.freezing import NamesNothing, most_learning
 from netspec.graph import Graph
 from netspec.limits import MAX_BYTES, MAX_NODES
-from netspec.report.figures import outline
+from netspec.report.figures import of_trainable, outline
 from netspec.shape import show
 from netspec.syntax.read import read_source
+
+if TYPE_CHECKING:
+    from netspec.data.looking.report import Report
 
 _LONG: Final = 80
 
@@ -27,25 +32,60 @@ def check(
     json: bool = False,
     max_nodes: int = MAX_NODES,
     max_bytes: int = MAX_BYTES,
+    data: Path | None = None,
 ) -> int:
-    """Compile every net of a file, or the one that is named, and print what it comes to; gives the exit code."""
+    """Compile every net of a file, or the one that is named, and print what it comes to; gives the exit code.
+
+    With ``data``, that is looked at as training the first of these nets would look at it, and what is found is printed.
+    """
     limits, found = Limits(max_bytes, max_nodes), Collector()
     try:
         source = read_source(spec, max_bytes)
         graphs = compile_source(source, net=net, settings=settings, limits=limits, every=net is None, collector=found)
         _look_for_weights(graphs, found)
+        report = None if data is None else _look_at_data(graphs[0], data)
     except NetspecError as error:
         if not json:
             raise
         show_json({"ok": False, "diagnostics": _as_data(error.diagnostics)})
         return int(error.exit)
     if json:
-        show_json({"ok": True, **outline(graphs[0]), "nets": [outline(g) for g in graphs], "diagnostics": _as_data(found.diagnostics)})
+        nets = {**outline(graphs[0]), "nets": [outline(g) for g in graphs], "diagnostics": _as_data(found.diagnostics)}
+        show_json({"ok": report is None or not report.failed, **nets, **({} if report is None else {"data": report.data()})})
     else:
         if found.diagnostics:
             show_diagnostics(found.diagnostics)
         print("\n".join(map(_sentences, graphs)))
-    return 0
+        _show(report)
+    return 0 if report is None or not report.failed else int(NetspecError(report.diagnostics()).exit)
+
+
+def _look_at_data(graph: Graph, data: Path) -> Report:
+    """The report on data for a net and its settings: all that training would refuse. Raises what it raises for the settings alone."""
+    from netspec.data import Division, preflight, wanted_data
+    from netspec.training.settings import train_settings
+    from netspec.training.stages import lessons, section_values
+    from netspec.training.sufficing import lacking
+
+    settings, taught = train_settings(graph), lessons(graph)
+    wanted = wanted_data(graph, (objective for lesson in taught for objective in lesson.learned))
+    report = preflight(data, wanted, Division(section_values(graph, "data")["split"], settings.seed))
+    if "train" not in report.samples:
+        return report
+    return report.with_settings(lacking(graph, settings, taught, report.samples, report.counts))
+
+
+def _show(report: Report | None) -> None:
+    """What was found in data, and then all that is wrong with it."""
+    if report is None:
+        return
+    from netspec.cli.terminal import console
+    from netspec.report.preflight import show_report
+
+    show_report(console(), report)
+    if diagnostics := report.diagnostics():
+        sys.stdout.flush()
+        show_diagnostics(diagnostics)
 
 
 def _look_for_weights(graphs: Sequence[Graph], found: Collector) -> None:
@@ -80,7 +120,7 @@ def _as_data(diagnostics: tuple[Diagnostic, ...]) -> list[dict[str, Any]]:
 def _sentences(graph: Graph) -> str:
     shapes = [f"{n.path} {show(n.output)}" for n in graph.inputs]
     results = [f"{name} {show(shape)}" for name, shape in graph.output_shapes().items()]
-    trainable = "" if graph.trainable == graph.parameters else f", {graph.trainable:,} of them trainable"
+    trainable = _trainable(graph)
     lines = [
         f"{graph.name}: {', '.join(shapes)} -> {', '.join(results)}",
         f"  {plural(graph.parameters, 'parameter')}{trainable}, {_work(graph)}, {plural(len(graph.layers), 'layer')}",
@@ -91,6 +131,14 @@ def _sentences(graph: Graph) -> str:
     elif graph.expectations:
         lines.append(f"  {plural(graph.expectations, 'expectation')} {'holds' if graph.expectations == 1 else 'hold'}")
     return "\n".join(lines)
+
+
+def _trainable(graph: Graph) -> str:
+    """How much of it learns: as `train` says, where that is said of this net, and not of others in the file alone."""
+    try:
+        return of_trainable(graph.parameters, most_learning(graph), bool(graph.train.stages))
+    except NamesNothing:
+        return of_trainable(graph.parameters, graph.trainable, in_stages=False)
 
 
 def _work(graph: Graph) -> str:

@@ -12,7 +12,7 @@ from netspec.cli.reading import Extra, Labels, Map, Model, Nonfinite, Weights, o
 from netspec.cli.terminal import console, show_json
 
 EXAMPLE = "Example: netspec eval runs/mnist_convnet-1 --data examples/mnist/mnist.npz"
-Data = Annotated[Path, typer.Option("--data", help="A folder of images, with a folder for each class, or an .npz.", show_default=False)]
+Data = Annotated[Path, typer.Option("--data", help="A folder of images, a CSV, an .npz or .npy: see docs/data.md.", show_default=False)]
 Split = Annotated[
     str | None,
     typer.Option(
@@ -38,7 +38,7 @@ def command(
     json: Json = False,
     device: Device = "auto",
 ) -> None:
-    """How good a trained model is: accuracy, loss, and each class."""
+    """How good a trained model is: its loss, the metrics it was trained with, and each class of each output."""
     from netspec.inference import evaluate
     from netspec.report.tables import show_evaluation
 

@@ -70,7 +70,7 @@ def _write(out: Path, force: bool, loaded: Loaded, *inputs: Path) -> None:
     from netspec.backends.torch.weights import write_weights
     from netspec.diagnostics import failure
     from netspec.diagnostics.models import TargetExists
-    from netspec.training.labels import CLASSES
+    from netspec.training.folders.class_names import CLASSES
 
     refuse_inputs(out, *inputs)
     if out.exists() and not force:

@@ -1,10 +1,10 @@
-"""Data: from folders of images and ``.npz`` files to batches of bytes.
+"""Data: from folders of images, tables and arrays to batches.
 
-:func:`open_data` opens both kinds; :mod:`netspec.data.decode` is the one way an image file becomes pixels.
+:func:`open_data` opens them all; :mod:`netspec.data.images.decode` is the one way an image file becomes pixels.
 """
 
-from netspec.data.images import ImageSet
-from netspec.data.opening import Division, Splits, open_data
-from netspec.data.task import Task, image_task
+from netspec.data.opening import Division, Splits, open_data, preflight
+from netspec.data.samples import Batch, Samples
+from netspec.data.task import Wanted, wanted_data
 
-__all__ = ["Division", "ImageSet", "Splits", "Task", "image_task", "open_data"]
+__all__ = ["Batch", "Division", "Samples", "Splits", "Wanted", "open_data", "preflight", "wanted_data"]

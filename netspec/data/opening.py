@@ -1,28 +1,33 @@
-"""Open data: from a path to splits with their images, ready to train and measure on."""
+"""Open data: from a path to splits with their samples, ready to train and measure on."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 
-from netspec.data.arrays import read_arrays
-from netspec.data.decode import Pixels
-from netspec.data.folders import Listing, list_images
-from netspec.data.images import FileImages, ImageSet, MemoryImages
-from netspec.data.loading import Progress, memory_budget, scan
-from netspec.data.shares import Indices, draw
-from netspec.data.task import Task
-from netspec.diagnostics import Problem, failure
-from netspec.diagnostics.data import Leak, LeftOut, NoSuchData, TwoLabels, UnknownDataFile
+from netspec.data.classes import Known, number_classes
+from netspec.data.found import SPLITS, Found, Indices, Paths, Rows, Values
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.loading import Progress, memory_budget
+from netspec.data.layouts.choosing import read_layout
+from netspec.data.looking.report import NOTHING, Report, checked
+from netspec.data.looking.reporting import report_on
+from netspec.data.masks import in_line
+from netspec.data.pairs import CLASSES, SHARE, pair_samples
+from netspec.data.reading import Read, read_columns
+from netspec.data.samples import Samples
+from netspec.data.shares import draw
+from netspec.data.task import Wanted
+from netspec.diagnostics import Diagnostic, NetspecError, Problem, failure
+from netspec.diagnostics.layouts import NoSamples
+from netspec.diagnostics.masks import MaskOutOfLine
 
-SPLITS: Final = ("train", "val", "test")
+__all__ = ["SHARES", "SPLITS", "Division", "Splits", "open_data", "preflight"]
+
 SHARES: Final = (0.8, 0.1, 0.1)
 
 
@@ -42,171 +47,174 @@ _USUAL: Final = Division()
 class Splits:
     """Opened data. A split that the data has not is ``None``; so is one that was not asked for.
 
-    ``available`` names all splits that there are; ``own`` says whether they are the data's own, or drawn by shares. ``fingerprint``
-    stands for the content of all images that were opened, with their classes and splits. ``hidden`` counts entries that were ignored,
-    as `.git` and `Thumbs.db`.
+    ``classes`` are the names of the classes (or labels) by target, for those that have some. ``available`` names all splits that there
+    are; ``own`` says whether they are the data's own, or drawn by shares. ``fingerprint`` stands for the content of all samples that were
+    opened, with their targets and splits, ``content`` for the same whatever their order and their splits. ``hidden`` counts entries that
+    were ignored, as `.git` and `Thumbs.db`. ``report`` is what :func:`preflight` says of all this.
     """
 
     path: Path
-    classes: tuple[str, ...]
-    train: ImageSet | None
-    val: ImageSet | None
-    test: ImageSet | None
+    classes: Mapping[str, tuple[str, ...]]
+    train: Samples | None
+    val: Samples | None
+    test: Samples | None
     available: tuple[str, ...]
     own: bool
     fingerprint: str
     warnings: tuple[Problem, ...] = ()
     hidden: int = 0
+    report: Report = NOTHING
+    content: str = ""
 
-    def sets(self) -> dict[str, ImageSet]:
+    def sets(self) -> dict[str, Samples]:
         """The splits there are, by name."""
-        return {name: images for name in SPLITS if (images := getattr(self, name)) is not None}
+        return {name: samples for name in SPLITS if (samples := getattr(self, name)) is not None}
 
     def counts(self) -> dict[str, int]:
-        """How many images each split has."""
-        return {name: len(images) for name, images in self.sets().items()}
+        """How many samples each split has."""
+        return {name: len(samples) for name, samples in self.sets().items()}
 
 
 def open_data(
     path: Path,
-    task: Task,
+    wanted: Wanted,
     *,
     division: Division = _USUAL,
     only: Collection[str] = SPLITS,
     budget: int | None = None,
+    cache: DecodedCache | None = None,
     progress: Progress | None = None,
+    skip_bad: bool = False,
+    classes: Known | None = None,
 ) -> Splits:
-    """Open a folder of images or an ``.npz`` for a net.
+    """Open data for a net, in any of the layouts that docs/data.md describes.
 
     Data without splits of its own is split by the shares of ``division`` (training, validation, test), drawn from its seed; undivided,
     it is all ``test``. Every image file of the splits in ``only`` is decoded once here, so that a broken one is found before
-    anything is computed; the pixels stay in memory where they fit into ``budget`` bytes (half of the free memory if left out), and are
-    decoded again in each epoch otherwise.
+    anything is computed; the pixels stay in memory where they fit into ``budget`` bytes (half of the free memory if left out),
+    else in the ``cache``, and without one are decoded again in each epoch. With ``skip_bad``, samples whose image cannot be decoded are
+    left out, and a warning names them. Where a model is to be measured, ``classes`` are those it knows: data that lacks some keeps the
+    numbers of the others.
 
-    Raises a :class:`~netspec.diagnostics.NetspecError` N70x to N72x.
+    Raises a :class:`~netspec.diagnostics.NetspecError` with everything that is wrong.
     """
-    if not path.exists():
-        raise failure(NoSuchData(str(path)))
-    if path.is_dir():
-        return _open_folder(path, task, division, only, memory_budget() if budget is None else budget, progress)
-    if not path.is_file() or path.suffix.casefold() != ".npz":
-        raise failure(UnknownDataFile(str(path)))
-    return _open_arrays(path, task, division, only)
+    opened = _opened(path, wanted, division, only, Means(budget, cache, progress, skip_bad), classes or {})
+    if opened.report.failed:
+        raise NetspecError(opened.report.diagnostics())
+    return _as_splits(path, opened, wanted, division)
 
 
-def _open_arrays(path: Path, task: Task, division: Division, only: Collection[str]) -> Splits:
-    arrays = read_arrays(path, task.format)
-    task.check_classes(arrays.classes)
-    own = len(arrays.splits) > 1
-    if own:
-        sets = {split: _in_memory(found, f"x_{split}", np.arange(len(found[1]))) for split, found in arrays.splits.items()}
-    else:
-        parts = _parts(arrays.splits["train"][1], division)
-        sets = {split: _in_memory(arrays.splits["train"], "x_train", part) for split, part in parts.items()}
-    chosen = {split: images for split, images in sets.items() if split in only}
-    return Splits(path, arrays.classes, chosen.get("train"), chosen.get("val"), chosen.get("test"), tuple(sets), own, arrays.digest)
-
-
-def _in_memory(found: tuple[Pixels, Indices], array: str, part: Indices) -> MemoryImages:
-    """Some of an array's images. All of them, in order, are taken without a copy."""
-    pixels, labels = found if len(part) == len(found[1]) else (found[0][part], found[1][part])
-    return MemoryImages(torch.from_numpy(pixels), torch.from_numpy(labels), lambda i: f"{array}[{part[i]}]")
-
-
-def _parts(labels: Indices, division: Division) -> dict[str, Indices]:
-    """Which images go into which split, for data without splits of its own; empty splits are left out."""
-    if division.whole:
-        return {"test": np.arange(len(labels))}
-    drawn = draw(labels, division.shares, division.seed)
-    return {split: part for split, part in zip(SPLITS, drawn, strict=True) if len(part)}
+def preflight(
+    path: Path,
+    wanted: Wanted,
+    division: Division = _USUAL,
+    *,
+    budget: int | None = None,
+    cache: DecodedCache | None = None,
+    progress: Progress | None = None,
+    skip_bad: bool = False,
+) -> Report:
+    """The report that :func:`open_data` makes of all splits, whatever is wrong with them. Raises what lies in the net, as N799."""
+    try:
+        return _opened(path, wanted, division, SPLITS, Means(budget, cache, progress, skip_bad), {}).report
+    except NetspecError as error:
+        if any(d.place is not None for d in error.diagnostics):
+            raise
+        problems = [d.problem for d in error.diagnostics]
+        return Report(str(path), "", False, {}, (), checked("", {}, (), problems))
 
 
 @dataclass(frozen=True)
-class _Files:
-    """The files of one split and their labels."""
+class Means:
+    """How data is read: bytes of memory for it, and where decoded images are kept beyond that."""
 
-    paths: tuple[Path, ...]
-    labels: Indices
+    budget: int | None
+    cache: DecodedCache | None
+    progress: Progress | None
+    skip_bad: bool
 
 
-def _open_folder(path: Path, task: Task, division: Division, only: Collection[str], budget: int, progress: Progress | None) -> Splits:
-    listing = list_images(path)
-    task.check_classes(listing.classes)
-    found = _files(listing, division)
-    wanted = {split: files for split, files in found.items() if split in only}
-    paths = list(chain.from_iterable(files.paths for files in wanted.values()))
-    keep = len(paths) * int(np.prod(task.format.shape)) <= budget
-    pixels, digests = scan(paths, task.format, keep=keep, progress=progress)
-    sets: dict[str, ImageSet] = {}
-    start = 0
-    for split, files in wanted.items():
-        end = start + len(files.paths)
-        sets[split] = _image_set(files, None if pixels is None else pixels[start:end], task)
-        start = end
-    warnings = (*_left_out(path, listing), *_doubles(path, wanted, digests))
-    content = _fingerprint(path, wanted, digests, listing.classes)
+@dataclass(frozen=True)
+class _Opened:
+    """All that is known of data before it is used."""
+
+    found: Found
+    classes: Mapping[str, tuple[str, ...]]
+    splits: Mapping[str, Rows]
+    read: Read
+    report: Report
+
+
+def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Opened:
+    room = memory_budget() if means.budget is None else means.budget
+    found = read_layout(path, wanted, room)
+    _check_rows(path, found)
+    _check_maps(found, wanted)
+    classes = number_classes(path, found, wanted, known, only)
+    splits = _divided(found, wanted, division)
+    read = read_columns({s: rows for s, rows in splits.items() if s in only}, wanted, room, means.cache, means.progress, means.skip_bad)
+    return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, splits, read))
+
+
+def _check_rows(path: Path, found: Found) -> None:
+    """Raise N798 where a split has no sample, unless it is told already why."""
+    empty = tuple(split for split, rows in found.splits.items() if not len(rows))
+    if empty and not any(p.severity == "error" for p in found.problems):
+        raise failure(NoSamples(str(path), empty))
+
+
+def _check_maps(found: Found, wanted: Wanted) -> None:
+    """Raise N799, at the end of the net, where files of masks would be brought to a map that does not lie over its picture."""
+    picture = next(((one.name, one.picture.shape[1:]) for one in wanted.inputs if one.picture is not None), None)
+    for target in wanted.targets:
+        files = any(isinstance(raw, Paths) for _, raw in found.of(target.name))
+        if files and target.kind == "mask" and picture is not None and not in_line(picture[1], target):
+            problem = MaskOutOfLine(*picture, target.name, (target.height, target.width))
+            raise NetspecError([Diagnostic(problem, target.place)])
+
+
+def _as_splits(path: Path, opened: _Opened, wanted: Wanted, division: Division) -> Splits:
+    read, found = opened.read, opened.found
+    samples = {split: _samples(split, read, wanted, division.seed) for split in read.rows}
     return Splits(
         path=path,
-        classes=listing.classes,
-        train=sets.get("train"),
-        val=sets.get("val"),
-        test=sets.get("test"),
-        available=tuple(found),
-        own=listing.own,
-        fingerprint=content,
-        warnings=warnings,
-        hidden=listing.skipped.hidden,
+        classes=dict.fromkeys(opened.classes, CLASSES) if wanted.pairs else opened.classes,
+        train=samples.get("train"),
+        val=samples.get("val"),
+        test=samples.get("test"),
+        available=tuple(opened.splits),
+        own=found.own,
+        fingerprint=read.fingerprint(opened.classes),
+        content=read.content(opened.classes),
+        warnings=opened.report.warnings,
+        hidden=found.skipped.hidden,
+        report=opened.report,
     )
 
 
-def _files(listing: Listing, division: Division) -> dict[str, _Files]:
-    found = {}
-    for split, by_class in listing.splits.items():
-        paths = tuple(chain.from_iterable(by_class[c] for c in listing.classes))
-        labels = np.repeat(np.arange(len(listing.classes)), [len(by_class[c]) for c in listing.classes])
-        found[split] = _Files(paths, labels.astype(np.int64))
-    if listing.own:
+def _divided(found: Found, wanted: Wanted, division: Division) -> dict[str, Rows]:
+    """The samples by split: as the data has them, or drawn by shares; empty splits are left out."""
+    if found.own:
+        return dict(found.splits)
+    rows = found.splits["train"]
+    if division.whole:
+        return {"test": rows}
+    drawn = draw(_strata(rows, wanted), division.shares, division.seed)
+    return {split: rows.pick(part) for split, part in zip(SPLITS, drawn, strict=True) if len(part)}
+
+
+def _strata(rows: Rows, wanted: Wanted) -> Indices:
+    """What shares are drawn by: the first target that is a class; all alike without one."""
+    for target in wanted.targets:
+        values = rows.targets[target.name]
+        if target.kind == "class" and isinstance(values, Values):
+            return np.maximum(values.gathered().astype(np.int64), 0)  # what has no number is an error that is told
+    return np.zeros(len(rows), np.int64)
+
+
+def _samples(split: str, read: Read, wanted: Wanted, seed: int) -> Samples:
+    found = Samples(read.inputs[split], read.targets[split], read.rows[split].name)
+    if not wanted.pairs:
         return found
-    all_of_it = found["train"]
-    parts = _parts(all_of_it.labels, division)
-    return {split: _Files(tuple(all_of_it.paths[i] for i in part), all_of_it.labels[part]) for split, part in parts.items()}
-
-
-def _image_set(files: _Files, pixels: Pixels | None, task: Task) -> ImageSet:
-    labels = torch.from_numpy(files.labels)
-    if pixels is None:
-        return FileImages(files.paths, labels, task.format)
-    return MemoryImages(torch.from_numpy(pixels), labels, lambda i: str(files.paths[i]))
-
-
-def _left_out(path: Path, listing: Listing) -> tuple[Problem, ...]:
-    entries = tuple(str(Path(e).relative_to(path)) for e in listing.skipped.left_out)
-    return (LeftOut(str(path), entries),) if entries else ()
-
-
-def _doubles(root: Path, wanted: Mapping[str, _Files], digests: Sequence[bytes]) -> tuple[Problem, ...]:
-    """Warnings about images that are byte for byte the same, in two splits or in two classes."""
-    seen: dict[bytes, tuple[str, int, Path]] = {}
-    leaks: dict[tuple[str, str], list[str]] = {}
-    labels: list[tuple[str, str]] = []
-    entries = ((split, int(n), p) for split, files in wanted.items() for n, p in zip(files.labels, files.paths, strict=True))
-    for (split, label, path), digest in zip(entries, digests, strict=True):
-        first_split, first_label, first_path = seen.setdefault(digest, (split, label, path))
-        if first_split != split:
-            leaks.setdefault((first_split, split), []).append(str(path.relative_to(root)))
-        if first_label != label:
-            labels.append((str(first_path.relative_to(root)), str(path.relative_to(root))))
-    found: list[Problem] = [Leak(*splits, tuple(files)) for splits, files in leaks.items()]
-    return (*found, TwoLabels(tuple(labels))) if labels else tuple(found)
-
-
-def _fingerprint(root: Path, wanted: Mapping[str, _Files], digests: Sequence[bytes], classes: tuple[str, ...]) -> str:
-    """SHA-256 over every image's split, class, place and content."""
-    hashed = hashlib.sha256(repr(classes).encode("utf-8", "surrogatepass"))
-    remaining = iter(digests)
-    for split, files in wanted.items():
-        for label, path in zip(files.labels, files.paths, strict=True):
-            place = path.relative_to(root).as_posix()
-            hashed.update(f"{split}\0{label}\0{place}\0".encode("utf-8", "surrogatepass"))
-            hashed.update(next(remaining))
-    return hashed.hexdigest()
+    (target,) = wanted.targets
+    return pair_samples(found, target.name, share=target.source.settings.get("share", SHARE), seed=seed, anew=split == "train")

@@ -1,62 +1,100 @@
-"""What a net asks of its data: images of a certain form, and so many classes."""
+"""What a net asks of its data: a column for each input, and one for each target of its outputs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from netspec.data.decode import ImageFormat
+from netspec.data.images.decode import ImageFormat
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import ClassCount, NotAnImageNet
 from netspec.diagnostics.sizes import OpenInput
-from netspec.graph import Ending, Graph
-from netspec.shape import Open, is_open, show, symbols_of
+from netspec.graph import Graph
+from netspec.objectives import Kind, Objective
+from netspec.shape import Shape, show, symbols_of
+from netspec.source import Place
+from netspec.values import Choice
 
 
 @dataclass(frozen=True)
-class Task:
-    """One image in, one verdict out. ``ending`` is the activation that the net itself applies last, if any."""
+class WantedInput:
+    """What one input takes: a picture, or, with ``picture`` none, a vector of numbers. ``source`` is what the section `data` says of it."""
 
-    net: str
-    format: ImageFormat
-    outputs: int
-    ending: Ending | None = None
+    name: str
+    shape: Shape
+    picture: ImageFormat | None
+    source: Choice | None = None
 
-    @property
-    def binary(self) -> bool:
-        """Whether one number says how much an image is of the second class."""
-        return self.outputs == 1
+
+@dataclass(frozen=True)
+class WantedTarget:
+    """What an output learns, as :class:`~netspec.objectives.Objective` has it. ``size`` is how many numbers the output gives (at each
+    pixel, for a mask of ``height`` by ``width``); ``source`` what the section `data` says of it, with the empty name where it says
+    nothing."""
+
+    name: str
+    kind: Kind
+    size: int
+    height: int = 0
+    width: int = 0
+    source: Choice = Choice("")  # noqa: RUF009
+    place: Place | None = field(default=None, compare=False)
+    """Where the output ends in the file of its net."""
 
     @property
     def classes(self) -> int:
-        """How many classes the net tells apart."""
-        return 2 if self.binary else self.outputs
+        """How many classes (labels) there have to be; 0 for numbers."""
+        return 0 if self.kind == "number" else 2 if self.size == 1 and self.kind in ("class", "mask") else self.size
 
     def check_classes(self, classes: tuple[str, ...]) -> None:
         """Raise N710 unless the net tells apart as many classes as there are."""
         if len(classes) != self.classes:
-            raise failure(ClassCount(self.outputs, classes))
+            raise failure(ClassCount(self.size, classes))
 
 
-def image_task(graph: Graph, *, any_size: bool = False) -> Task:
-    """The task of a net that takes one grey or RGB image and gives a vector; raises N717 for any other.
+@dataclass(frozen=True)
+class Wanted:
+    """All that a net asks of its data."""
 
-    Without ``any_size``, one that leaves the image's height or width open raises N832.
+    net: str
+    inputs: tuple[WantedInput, ...]
+    targets: tuple[WantedTarget, ...]
+
+    @property
+    def pairs(self) -> bool:
+        """Whether samples are pairs, drawn from one labelled set."""
+        return any(target.source.name == "pairs" for target in self.targets)
+
+
+def wanted_data(graph: Graph, learned: Iterable[Objective], work: str = "training") -> Wanted:
+    """What training, or other ``work``, asks of the data, given the objectives of all stages.
+
+    Raises N717 for inputs that are neither pictures nor vectors, N832 where a size is open.
     """
-    if len(graph.inputs) != 1:
-        raise _not(graph, f"it has {len(graph.inputs)} inputs", "train a net with one input, as image: input(3x224x224)")
-    shape = graph.inputs[0].output
+    sources = graph.data.values.get("target") or {}
+    of_inputs = graph.data.values.get("input") or {}
+    inputs = []
+    for node in graph.inputs:
+        name, shape = node.label or node.path, node.output
+        if open_sizes := symbols_of(shape):
+            raise failure(OpenInput(graph.name, work, open_sizes))
+        inputs.append(WantedInput(name, shape, _picture(graph, name, shape), of_inputs.get(name)))
+    targets: dict[str, WantedTarget] = {}
+    places = {output.name: graph.nodes[output.node].place for output in (*graph.outputs, *graph.auxiliary)}
+    for o in learned:
+        height, width = (int(n) for n in o.shape[1:]) if o.kind == "mask" else (0, 0)
+        source = sources.get(o.target, Choice(""))
+        targets[o.target] = WantedTarget(o.target, o.kind, int(o.shape[0]), height, width, source, places.get(o.output))
+    return Wanted(graph.name, tuple(inputs), tuple(targets.values()))
+
+
+def _picture(graph: Graph, name: str, shape: Shape) -> ImageFormat | None:
+    if len(shape) == 1:
+        return None
     if len(shape) != 3 or shape[0] not in (1, 3):
-        hint = "write input(1xHxW) for grey and input(3xHxW) for RGB images, as image: input(3x224x224)"
-        raise _not(graph, f"its input is {show(shape)}, and images are 1xHxW or 3xHxW", hint)
-    if (open_sizes := symbols_of(shape)) and not any_size:
-        raise failure(OpenInput(graph.name, "training", open_sizes))
-    if len(graph.outputs) != 1:
-        raise _not(graph, f"it has {len(graph.outputs)} outputs", "train a net with one output: several at once are not built yet")
-    last = graph.nodes[graph.outputs[0].node]
-    if len(last.output) != 1 or is_open(last.output):
-        raise _not(graph, f"it gives {show(last.output)}, and not a vector", "end with global_avgpool -> flatten -> linear(classes)")
-    height, width = (None if isinstance(n, Open) else n for n in shape[1:])
-    return Task(graph.name, ImageFormat(shape[0], height, width), last.output[0], graph.ending(graph.outputs[0]))
+        hint = "write input(1xHxW) for grey and input(3xHxW) for RGB images, as image: input(3x224x224), or input(N) for numbers"
+        raise _not(graph, f"its input {name} is {show(shape)}, and images are 1xHxW or 3xHxW", hint)
+    return ImageFormat(int(shape[0]), int(shape[1]), int(shape[2]))
 
 
 def _not(graph: Graph, sentence: str, hint: str) -> Exception:

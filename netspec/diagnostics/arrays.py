@@ -1,4 +1,4 @@
-"""N71x: arrays in an ``.npz`` file."""
+"""N712 to N719, N741: arrays in an ``.npz`` file or in ``.npy`` files."""
 
 from dataclasses import dataclass
 
@@ -89,3 +89,20 @@ class DataTooLarge(Problem):
 
     def help(self) -> str:
         return "save the images as files in folders of classes: these are read as they are needed"
+
+
+@dataclass(frozen=True)
+class ArrayLengths(Problem):
+    """Arrays of one split that do not have a row for each sample."""
+
+    path: str
+    rows: tuple[tuple[str, int], ...]
+    code = "N741"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        found = listing([f"{escape(name)} has {count:,}" for name, count in self.rows])
+        return f"the arrays of a split in {escape(self.path)} are not equally long: {found} rows"
+
+    def help(self) -> str:
+        return "give each sample one row in every array, in the same order"

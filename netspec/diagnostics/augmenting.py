@@ -59,19 +59,19 @@ class NoAugmentation(Problem):
 
     name: str
     near: str | None
-    ours: str | None = None
-    signature: str = ""
+    line: str | None = None
+    """What to write for the name of another framework, with arguments."""
     is_layer: bool = False
     code = "N340"
 
     def message(self) -> str:
-        if self.ours:
+        if self.line:
             return f"`{self.name}` is another framework's name"
         return f"`{self.name}` is a layer, and `augment` has none" if self.is_layer else f"there is no augmentation named `{self.name}`"
 
     def help(self) -> str:
-        if self.ours:
-            return f"write {self.ours}{f'({self.signature})' if self.signature else ''}"
+        if self.line:
+            return f"write {self.line}"
         if self.near:
             return f"did you mean {self.near}?"
         if self.is_layer:
@@ -84,14 +84,14 @@ class AugmentationInNet(Problem):
     """An augmentation among the layers."""
 
     name: str
-    ours: str
+    line: str
     code = "N341"
 
     def message(self) -> str:
         return f"`{self.name}` is an augmentation, and no layer"
 
     def help(self) -> str:
-        return f"write augment {{ {self.ours} }} right behind the input: it exists in training alone"
+        return f"write augment {{ {self.line} }} right behind the input: it exists in training alone"
 
 
 @dataclass(frozen=True)

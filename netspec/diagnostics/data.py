@@ -27,22 +27,22 @@ class NoSuchData(Problem):
         return f"data {escape(self.path)} cannot be read: {escape(self.reason)}"
 
     def help(self) -> str:
-        return "give a folder of images, as data/train/cat/1.jpg, or an .npz file with x_train and y_train"
+        return "give a folder of images, as data/train/cat/1.jpg, a .csv file, or an .npz file with x_train and y_train"
 
 
 @dataclass(frozen=True)
 class UnknownDataFile(Problem):
-    """A file given as data that is not an ``.npz``."""
+    """A file given as data that is none of those that are read."""
 
     path: str
     code = "N702"
     exit = Exit.DATA
 
     def message(self) -> str:
-        return f"{escape(self.path)} is neither a folder of images nor an .npz file"
+        return f"{escape(self.path)} is neither a folder nor a .csv, .npz or .npy file"
 
     def help(self) -> str:
-        return "unpack an archive first; an .npz file holds x_train and y_train, and x_test and y_test if you like"
+        return "unpack an archive first; docs/data.md says what folders, tables and arrays may hold"
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,13 @@ class NoClassFolders(Problem):
 
 @dataclass(frozen=True)
 class ClassesDiffer(Problem):
-    """A split has other classes than the training split, or data than the model."""
+    """A split has other classes than the training split, or data than the model. ``path`` is where the split lies, where that is told."""
 
     split: str
     missing: tuple[str, ...]
     extra: tuple[str, ...]
     of: str = "train"
+    path: str = ""
     code = "N708"
     exit = Exit.DATA
 
@@ -145,10 +146,15 @@ class ClassesDiffer(Problem):
             parts.append(f"lacks {_names(self.missing, 10)}")
         if self.extra:
             parts.append(f"has {_names(self.extra, 10)}, which {self.of} has not")
-        return f"the classes of {self.split} are not those of {self.of}: it {' and '.join(parts) or 'has them in another order'}"
+        place = " in ".join(filter(None, (self.split, escape(self.path))))
+        return f"the classes of {place} are not those of {self.of}: it {' and '.join(parts) or 'has them in another order'}"
 
     def help(self) -> str:
-        return "give every split the same classes" if self.of == "train" else "give the data the classes that the model has, in its order"
+        return (
+            "give the split no class that train has not: rename it as it is called there, or give train images of it"
+            if self.of == "train"
+            else "give the data the classes that the model has, in its order"
+        )
 
 
 @dataclass(frozen=True)
@@ -160,13 +166,18 @@ class ClassTwins(Problem):
     exit = Exit.DATA
 
     def message(self) -> str:
-        first, second = self.twins[0]
-        shown = f"{_raw(first)} and {_raw(second)}"
         more = f", and {plural(len(self.twins) - 1, 'other pair')}" if len(self.twins) > 1 else ""
-        return f"classes that differ only in letter case or in the way accents are written: {shown}{more}"
+        return f"classes that differ only in letter case or in the way accents are written: {_both(self.twins[0])}{more}"
+
+    def notes(self) -> Iterable[str]:
+        yield from (f"so do {_both(pair)}" for pair in self.twins[1:11])
 
     def help(self) -> str:
         return "give each class a name of its own, or put the images of both into one folder"
+
+
+def _both(pair: tuple[str, str]) -> str:
+    return f"{_raw(pair[0])} and {_raw(pair[1])}"
 
 
 def _raw(name: str) -> str:
@@ -201,9 +212,10 @@ class ClassCount(Problem):
 
 @dataclass(frozen=True)
 class BadImages(Problem):
-    """Images that cannot be decoded, all of them, each with what is wrong."""
+    """Images that cannot be decoded, all of them, each with what is wrong; ``epoch`` is where they could be before."""
 
     files: tuple[tuple[str, str], ...]
+    epoch: int | None = None
     shown: ClassVar[int] = 20
     code = "N711"
     exit = Exit.DATA
@@ -211,8 +223,12 @@ class BadImages(Problem):
     def message(self) -> str:
         if len(self.files) == 1:
             path, reason = self.files[0]
-            return f"{escape(path)} is not an image that can be read: {escape(reason)}"
-        return f"{plural(len(self.files), 'file')} cannot be read as images"
+            return f"{escape(path)} is not an image that can be read{self._when}: {escape(reason)}"
+        return f"{plural(len(self.files), 'file')} cannot be read as images{self._when}"
+
+    @property
+    def _when(self) -> str:
+        return "" if self.epoch is None else f" any more in epoch {self.epoch}"
 
     def notes(self) -> Iterable[str]:
         if len(self.files) == 1:
@@ -250,19 +266,22 @@ class NoTrainingSplit(Problem):
 
     path: str
     folders: tuple[str, ...]
+    lacking: str = "folder train with a folder for each class"
     code = "N724"
     exit = Exit.DATA
 
     def message(self) -> str:
-        return f"{escape(self.path)} has {_names(self.folders)}, and no folder train with a folder for each class"
+        return f"{escape(self.path)} has {_names(self.folders)}, and no {self.lacking}"
 
     def help(self) -> str:
+        if self.lacking.startswith("row"):
+            return "write train into the column split of those rows that are to be trained on"
         return "add the folder train; to measure a model on one split alone, give the folder of that split"
 
 
 @dataclass(frozen=True)
 class NotAnImageNet(Problem):
-    """A net that does not take one image, or does not give one verdict."""
+    """A net with an input that is neither an image nor a vector of numbers."""
 
     net: str
     sentence: str
@@ -271,7 +290,7 @@ class NotAnImageNet(Problem):
     exit = Exit.SPEC
 
     def message(self) -> str:
-        return f"`{escape(self.net)}` cannot be trained on classes of images: {self.sentence}"
+        return f"`{escape(self.net)}` takes what no data has: {self.sentence}"
 
     def help(self) -> str:
         return self.hint

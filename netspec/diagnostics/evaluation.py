@@ -1,11 +1,12 @@
 """N5xx: arithmetic, conditions and repetition. N6xx: sections. N9xx: what is not built yet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
 from netspec.diagnostics.text import escape, listing, plural
 from netspec.limits import NESTING
+from netspec.shape import show
 
 
 @dataclass(frozen=True)
@@ -266,32 +267,36 @@ class NotAnExpectation(Problem):
 
 @dataclass(frozen=True)
 class LossAndOutput(Problem):
-    """The loss that a file names does not go with the net's output."""
+    """The loss that a file names does not go with an output of the net."""
 
     loss: str
     net: str
     output: str
-    count: int
+    shape: tuple[int, ...]
     ending: str | None
+    fitting: Mapping[str, Sequence[str]]
+    """The losses that go with it, by what it would then learn: `class`, `labels`, `number`, `mask`."""
+    other_ending: str | None = None
+    """The ending with which this very loss would go, beside none at all."""
     code = "N605"
 
     def message(self) -> str:
         ends = f", and ends in {self.ending}" if self.ending else ""
-        numbers = plural(self.count, "number")
-        return f"{self.loss} does not fit `{self.net}`, whose {self._output} has {numbers}{ends}"
-
-    @property
-    def _output(self) -> str:
-        return "output" if self.output == "output" else f"output `{self.output}`"
+        size = f"has {plural(self.shape[0], 'number')}" if len(self.shape) == 1 else f"is {show(self.shape)}"
+        output = "output" if self.output == "output" else f"output `{escape(self.output)}`"
+        return f"{self.loss} does not fit `{escape(self.net)}`, whose {output} {size}{ends}"
 
     def help(self) -> str:
-        fitting, number, ending = (
-            ("binary_cross_entropy", "two outputs", "sigmoid") if self.count == 1 else ("cross_entropy", "one output", "softmax")
-        )
-        if fitting == self.loss:
-            return f"end with {ending}, or without an activation"
-        end = f", and end with {ending} or without an activation" if self.ending not in {None, ending} else ""
-        return f"write loss = {fitting}{end}; or give the net {number}"
+        ending = f"end with {self.other_ending}, or without an activation" if self.other_ending else ""
+        written = "; ".join(f"{listing(losses, 'or')} for {self._meaning(kind)}" for kind, losses in self.fitting.items())
+        wider = "; or give it two channels" if len(self.shape) == 3 else "; or give it a number for each class"
+        widened = wider if self.loss == "cross_entropy" and self.shape[:1] == (1,) else ""
+        said = "; or ".join(filter(None, [ending, written and f"write {written}{widened}"]))
+        return said or "losses are for outputs that are vectors, as flatten -> linear(10), or maps, as conv(10, 1)"
+
+    def _meaning(self, kind: str) -> str:
+        words = {"class": f"one of {max(self.shape[0], 2)} classes", "labels": "labels", "number": "numbers"}
+        return words.get(kind, "the class of each pixel")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """N3xx: names that mean nothing, or two things."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Problem
@@ -27,6 +29,8 @@ class ForeignLayer(Problem):
     """A layer's name in another framework."""
 
     name: str
+    line: str
+    """What to write for it, with arguments."""
     ours: str
     signature: str
     code = "N302"
@@ -34,11 +38,18 @@ class ForeignLayer(Problem):
     def message(self) -> str:
         return f"`{self.name}` is another framework's name"
 
+    def notes(self) -> Iterable[str]:
+        if self.signature:
+            yield f"its declaration is {self.ours}({self.signature})"
+
     def help(self) -> str:
-        if self.name.rpartition(".")[2] == "ToTensor":
-            return "write scale(1/255): pixels come in from 0 to 255"
-        known = "; what flows in is known, so its channels or features are not written" if self.name in _WITH_INPUTS else ""
-        return f"write {self.ours}{f'({self.signature})' if self.signature else ''}{known}"
+        last = self.name.rpartition(".")[2]
+        if last == "ToTensor":
+            return f"write {self.line}: pixels come in from 0 to 255"
+        if last in _WITH_INPUTS:
+            return f"write {self.line}; what flows in is known, so its channels or features are not written"
+        label = next((name for name in ("other", "memory") if re.search(rf"\b{name}\b", self.line)), None)
+        return f"write {self.line}" + (f", where {label} is the label of another tensor" if label else "")
 
 
 _WITH_INPUTS = {"Linear", "Conv1d", "Conv2d", "Conv3d", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d"}

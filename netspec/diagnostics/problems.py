@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from netspec.diagnostics.calls import *  # noqa: F403
     from netspec.diagnostics.evaluation import *  # noqa: F403
     from netspec.diagnostics.names import *  # noqa: F403
+    from netspec.diagnostics.objectives import *  # noqa: F403
     from netspec.diagnostics.reading import *  # noqa: F403
     from netspec.diagnostics.sequences import *  # noqa: F403
     from netspec.diagnostics.shapes import *  # noqa: F403
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from netspec.diagnostics.usage import *  # noqa: F403
     from netspec.diagnostics.using import *  # noqa: F403
 
-CATALOGUE = ("reading", "usage", "shapes", "sequences", "sizes", "names", "using", "calls", "evaluation", "stages", "augmenting")
+CATALOGUE = (
+    "reading", "usage", "shapes", "sequences", "sizes", "names", "using", "calls", "evaluation", "stages", "augmenting", "objectives",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,5 @@
-"""N606 to N609: stages of training, and what learns in them; N766 to N768: what a training with stages finds out as it runs."""
+"""N606 to N609: stages of training, and what learns in them; N845, N846, N859: what cannot be augmented; N766 to N768: what a training
+with stages finds out as it runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -113,15 +114,47 @@ class NothingToWatch(Problem):
 
 
 @dataclass(frozen=True)
-class NoBfloat16(Problem):
-    """A device that does not compute in bfloat16."""
+class CannotMix(Problem):
+    """Mixup or cutmix where the samples are more than one picture and what it shows."""
 
-    device: str
-    code = "N768"
-    exit = Exit.ENVIRONMENT
+    input: str
+    what: str
+    code = "N845"
 
     def message(self) -> str:
-        return f"precision = bf16, and {escape(self.device)} does not compute in it"
+        return f"the augmentation of {escape(self.input)} mixes samples, and {self.what} cannot be mixed yet"
 
     def help(self) -> str:
-        return "write precision = auto, which takes bf16 where the device has it"
+        return "leave mixup and cutmix out"
+
+
+@dataclass(frozen=True)
+class MaskOfOtherSize(Problem):
+    """A mask that is to follow its picture's augmentation, and has not the picture's size."""
+
+    input: str
+    shape: tuple[int, ...]
+    output: str
+    mask: tuple[int, ...]
+    code = "N846"
+
+    def message(self) -> str:
+        sizes = ["x".join(map(str, s[1:])) for s in (self.shape, self.mask)]
+        return f"a mask for {escape(self.output)} is {sizes[1]}, and the picture {escape(self.input)} that is augmented is {sizes[0]}"
+
+    def help(self) -> str:
+        return "let the net give a mask as large as its picture, as with padding=1 and upsample(2), or leave augment out"
+
+
+@dataclass(frozen=True)
+class MasksOfSeveral(Problem):
+    """Masks that are to follow the augmentation of more than one picture."""
+
+    inputs: tuple[str, ...]
+    code = "N859"
+
+    def message(self) -> str:
+        return f"{listing([escape(n) for n in self.inputs])} are augmented each in its own way, and a mask can follow one picture alone"
+
+    def help(self) -> str:
+        return "augment the input that the mask lies over, and no other"

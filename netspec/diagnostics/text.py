@@ -59,7 +59,7 @@ def listing(items: Sequence[str], joiner: str = "and", limit: int = 12) -> str:
 
 def plural(count: int, noun: str) -> str:
     """``1 layer``, ``2 layers``, ``1,200 classes``."""
-    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch", "sh")) else "s"
+    ending = "" if count == 1 else "es" if noun.endswith(("s", "x", "ch", "sh")) and noun != "epoch" else "s"
     return f"{count:,} {noun}{ending}"
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from netspec.data import Division, ImageSet, Splits, open_data
-from netspec.diagnostics import failure
+from netspec.data import Division, Splits, open_data
+from netspec.data.samples import Samples
+from netspec.data.task import Wanted
+from netspec.diagnostics import NetspecError, Problem, failure
 from netspec.diagnostics.data import ClassesDiffer, NoSuchSplit
-from netspec.diagnostics.running import DivisionChanged, DivisionUnknown
-from netspec.diagnostics.sizes import OpenInput
+from netspec.diagnostics.measuring import DivisionChanged, DivisionUnknown
+from netspec.diagnostics.tables import MissingColumn
 from netspec.diagnostics.text import escape
-from netspec.inference.model import Model, open_model
+from netspec.inference.exported import OnnxModel
+from netspec.inference.model import Model
+from netspec.inference.opening import open_model
 from netspec.report.models import Evaluation
-from netspec.training.measure import measure
+from netspec.training.measuring.measure import measure
 
 _BATCH: Final = 256
-_WHOLE: Final = Division(whole=True)
 
 
 def evaluate(
@@ -28,7 +32,7 @@ def evaluate(
     device: str = "auto",
     batch: int = _BATCH,
 ) -> Evaluation:
-    """Accuracy, mean cross entropy (nats), the figures of each class and the confusion of a model on one split of data.
+    """The figures of a model on one split of data: the loss, the metrics that it was trained with, and each class of each output.
 
     Without ``split`` it is the test split, or where the data has none, the validation split. Data without splits of its own is divided as
     it was in the training of a run; with ``split="all"``, or for an ONNX file, which knows of no division, all of it is measured.
@@ -36,34 +40,33 @@ def evaluate(
     Raises :class:`~netspec.diagnostics.NetspecError`: data that does not fit exits 3, a model that cannot be used 4, a device that is
     not there 5, an answer that is not finite 6 and names the image.
     """
-    opened = model if isinstance(model, Model) else open_model(Path(model), device)
-    name, images = _images(opened, Path(data), split)
-    measures = measure(opened.logits, images, opened.task.classes, batch)
+    opened = model if isinstance(model, Model) else open_model(model, device)
+    name, samples, warnings = _samples(opened, Path(data), split)
+    measures = measure(opened.results, samples, opened.learned, batch)
     return Evaluation(
         model=escape(str(opened.path)),
         data=escape(str(data)),
         split=name,
         images=measures.images,
-        accuracy=measures.accuracy,
-        loss=measures.loss,
-        classes=measures.by_class(opened.classes),
-        confusion=tuple(tuple(row) for row in measures.confusion.tolist()),
+        figures=measures.values,
+        outputs=measures.by_output(opened.named),
+        warnings=tuple(warning.message() for warning in warnings),
     )
 
 
-def _images(model: Model, data: Path, split: str | None) -> tuple[str, ImageSet]:
-    """The split to measure and its name."""
+def _samples(model: Model, data: Path, split: str | None) -> tuple[str, Samples, tuple[Problem, ...]]:
+    """The name of the split to measure, the split, and what is odd about it."""
     for name in ("test", "val") if split is None else (split,):
         opened = _opened(model, data, name, undivided=split == "all" or (split is None and model.division is None))
         if not opened.own and model.division is None and split not in (None, "all"):
             raise failure(DivisionUnknown(str(model.path), str(data), split))
         if not opened.own and opened.available == ("test",):
-            name, images = "all", opened.test
+            name, samples = "all", opened.test
         else:
-            images = opened.sets().get(name)
-        if images is not None:
-            _check_division(model, data, name, opened, len(images))
-            return name, images
+            samples = opened.sets().get(name)
+        if samples is not None:
+            _check_division(model, data, name, opened, len(samples))
+            return name, samples, opened.warnings
     raise failure(NoSuchSplit(str(data), split or "test", opened.available))
 
 
@@ -74,12 +77,26 @@ def _check_division(model: Model, data: Path, split: str, opened: Splits, count:
 
 
 def _opened(model: Model, data: Path, split: str, *, undivided: bool) -> Splits:
-    if model.task.format.is_open:
-        raise failure(OpenInput(model.task.net, "an evaluation"))
-    division = _WHOLE if undivided or model.division is None else model.division
-    opened = open_data(data, model.task, division=division, only=("test" if split == "all" else split,))
-    if opened.classes != model.classes:
-        missing = tuple(c for c in model.classes if c not in opened.classes)
-        extra = tuple(c for c in opened.classes if c not in model.classes)
-        raise failure(ClassesDiffer(escape(str(data)), missing, extra, of="the model"))
+    wanted = model.wanted
+    division = Division(whole=True, seed=model.seed) if undivided or model.division is None else model.division
+    opened = _read(data, wanted, division, "test" if split == "all" else split, model)
+    for target, classes in opened.classes.items():
+        if classes != model.named.get(target, classes):
+            known = model.named[target]
+            missing = tuple(c for c in known if c not in classes)
+            extra = tuple(c for c in classes if c not in known)
+            raise failure(ClassesDiffer(escape(str(data)), missing, extra, of="the model"))
     return opened
+
+
+def _read(data: Path, wanted: Wanted, division: Division, split: str, model: Model) -> Splits:
+    """The data opened. Where it lacks a column, whoever has an exported model alone cannot be told to change the spec."""
+    try:
+        return open_data(data, wanted, division=division, only=(split,), classes=model.named)
+    except NetspecError as error:
+        if not isinstance(model, OnnxModel):
+            raise
+        lacking = (
+            replace(d, problem=replace(d.problem, exported=True)) if isinstance(d.problem, MissingColumn) else d for d in error.diagnostics
+        )
+        raise NetspecError(tuple(lacking)) from None

@@ -101,3 +101,8 @@ def table(graph: Graph) -> str:
 
 def _figure(count: int) -> str:
     return f"{count:,}" if count else ""
+
+
+def of_trainable(parameters: int, most: int, in_stages: bool) -> str:
+    """``, 240 of them trainable``: how many parameters learn, of stages in the one where most do; nothing where that is all."""
+    return "" if most == parameters else f", {'at most ' * in_stages}{most:,} of them trainable"

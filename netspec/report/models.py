@@ -1,13 +1,15 @@
 """What crosses a process or a file: the record of a run, the figures of an evaluation, the answers of a prediction.
 
-All figures are shares from 0 to 1 where they are accuracies, nats where they are losses, seconds where they are times.
+All figures are shares from 0 to 1 where they are accuracies, nats where they are cross entropies, seconds where they are times. Figures of
+a split go by their names: ``loss``, ``accuracy``; of a net with several outputs also ``age.loss``, ``age.mae``, and ``loss`` is then the
+weighted sum.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Model(BaseModel):
@@ -20,30 +22,37 @@ class EpochRow(_Model):
     epoch: int
     stage: str = ""
     """The stage that the epoch belongs to, nothing where there are none."""
-    train_loss: float
-    train_accuracy: float
-    val_loss: float | None = None
-    val_accuracy: float | None = None
+    train: dict[str, float]
+    val: dict[str, float] = {}
     lr: float
     seconds: float
     images_per_second: float
 
+    def figure(self, monitor: str) -> float:
+        """A figure by its name with the split: ``val.loss``. Raises :class:`KeyError`."""
+        split, _, name = monitor.partition(".")
+        return {"train": self.train, "val": self.val}[split][name]
+
 
 class Figures(_Model):
-    """How good a net is on a split."""
+    """How good a net is on a split: its figures by name."""
 
     images: int
-    accuracy: float
-    loss: float
+    values: dict[str, float]
 
 
 class BestEpoch(_Model):
-    """The epoch with the highest accuracy on the validation split, of equals the one with the lowest loss, and of these the first; where
-    `keep` says so, it goes by the loss, and of equals by the accuracy."""
+    """The epoch that is best by the figure ``monitor`` on the validation split, of equals the one with the lowest loss, and of these the
+    first; all its figures on that split are in ``values``."""
 
     epoch: int
-    val_accuracy: float
-    val_loss: float
+    monitor: str
+    values: dict[str, float]
+
+    @property
+    def value(self) -> float:
+        """The figure that it is the best by."""
+        return self.values[self.monitor.partition(".")[2]]
 
 
 class NamedSettings(_Model):
@@ -57,7 +66,10 @@ class StageSettings(_Model):
     """What holds for a stage of training, complete with defaults. ``freeze`` and ``unfreeze`` are as written, to be applied in turn."""
 
     name: str = ""
-    loss: NamedSettings
+    losses: dict[str, NamedSettings]
+    """By the name of the output; so are ``loss_weights`` and ``metrics``."""
+    loss_weights: dict[str, float]
+    metrics: dict[str, tuple[NamedSettings, ...]]
     optimizer: NamedSettings
     schedule: NamedSettings
     batch: int
@@ -65,6 +77,8 @@ class StageSettings(_Model):
     epochs: int
     clip: float | None = None
     decay: Literal["all", "weights"] = "all"
+    rates: tuple[tuple[str, float], ...] = ()
+    """Which share of the learning rate parts of the net have, by their paths; later ones count."""
     freeze: tuple[str, ...] = ()
     unfreeze: tuple[str, ...] = ()
     stop: NamedSettings | None = None
@@ -73,9 +87,12 @@ class StageSettings(_Model):
 class TrainSettings(StageSettings):
     """The section `train`, complete with defaults, and its stages, each with what it has from there."""
 
-    keep: NamedSettings = NamedSettings(name="best", settings={"monitor": "val.accuracy"})
+    keep: NamedSettings
+    """Its monitor is filled in: what is written, else the first metric of the only output, else the loss."""
     ema: float | None = None
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    layout: Literal["auto", "channels_last", "contiguous"] = "auto"
+    compile: bool = False
     seed: int
     stages: tuple[StageSettings, ...] = ()
 
@@ -103,16 +120,22 @@ class StageRecord(_Model):
     stopped: bool
     learning: int
     frozen: tuple[FrozenRegion, ...]
+    cached: Literal["no", "memory", "disk"] = "no"
+    """Where the values of the frozen part were kept."""
+    memory: int | None = None
+    """The most bytes that the device's allocator held at a time, where it says so."""
 
 
 class DataRecord(_Model):
-    """What a run was trained on. ``own_splits`` says whether the splits were the data's own; else ``split`` gives their shares."""
+    """What a run was trained on. ``own_splits`` says whether the splits were the data's own; else ``split`` gives their shares.
+    ``fingerprint`` stands for all samples in their splits, ``content`` for the same however they are divided."""
 
     path: str
     counts: dict[str, int]
     own_splits: bool
     split: tuple[float, ...]
     fingerprint: str
+    content: str = ""
 
 
 class Versions(_Model):
@@ -126,18 +149,20 @@ class Versions(_Model):
     device: str
     threads: int
     precision: Literal["fp32", "bf16"] = "fp32"
+    processes: int = 1
 
 
 class RunRecord(_Model):
     """``run.json``: all that a run was made with, and what came of it."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     net: str
     settings: dict[str, str]
     """The net's parameters as they would be written after ``--set``."""
     spec_sha256: str
-    classes: tuple[str, ...]
+    classes: dict[str, tuple[str, ...]]
+    """The names of the classes of each target that has some, in the order of the outputs' numbers."""
     parameters: int
     trainable: int
     train: TrainSettings
@@ -156,7 +181,7 @@ class RunRecord(_Model):
 
 
 class ClassFigures(_Model):
-    """How many images of a class there were, and how many of them were recognised."""
+    """How many samples (pixels, for masks) of a class there were, and how many of them were recognised."""
 
     label: str
     images: int
@@ -164,30 +189,83 @@ class ClassFigures(_Model):
     accuracy: float | None
 
 
+class OutputFigures(_Model):
+    """How one output did. ``confusion[i][j]`` counts what is of class i and was taken for class j; both are empty for numbers."""
+
+    kind: Literal["class", "labels", "number", "mask"]
+    classes: tuple[ClassFigures, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
 class Evaluation(_Model):
-    """The figures of a model on a split. ``confusion[i][j]`` counts images of class i that were taken for class j."""
+    """The figures of a model on a split, and of each of its outputs by name."""
 
     model: str
     data: str
     split: str
     images: int
-    accuracy: float
-    loss: float
-    classes: tuple[ClassFigures, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    figures: dict[str, float]
+    outputs: dict[str, OutputFigures]
+    warnings: tuple[str, ...] = ()
+    """What is odd about the data, as a class that it lacks."""
 
 
 class LabelProbability(_Model):
-    """How probable a model holds a class to be."""
+    """How probable a model holds a class, or a label, to be."""
 
     label: str
     probability: float
 
 
-class Prediction(_Model):
-    """The answer to one image: the most probable class, and the ``top`` few, most probable first."""
+class ClassAnswer(_Model):
+    """One of several classes: the most probable, and the ``top`` few, most probable first."""
 
-    file: str
+    kind: Literal["class"]
     label: str
     probability: float
     top: tuple[LabelProbability, ...]
+
+
+class LabelsAnswer(_Model):
+    """Labels that are there or not: ``labels`` are those more probable than not, ``top`` the few most probable of all."""
+
+    kind: Literal["labels"]
+    labels: tuple[LabelProbability, ...]
+    top: tuple[LabelProbability, ...]
+
+
+class NumberAnswer(_Model):
+    """Numbers as the net gives them; ``names`` are those of the columns that they were learned from, where several are known."""
+
+    kind: Literal["number"]
+    values: tuple[float, ...]
+    names: tuple[str, ...] = ()
+
+
+class ClassShare(_Model):
+    """Which share of an image's pixels a model holds to be of a class."""
+
+    label: str
+    share: float
+
+
+class MaskAnswer(_Model):
+    """A class for each pixel: the share of every class, in their order, and the file of the mask, if one was asked for."""
+
+    kind: Literal["mask"]
+    shares: tuple[ClassShare, ...]
+    mask: str | None = None
+
+
+Answer = Annotated[ClassAnswer | LabelsAnswer | NumberAnswer | MaskAnswer, Field(discriminator="kind")]
+
+
+class Prediction(_Model):
+    """What a model says of one image: the answer of each output by its name. ``label``, ``probability`` and ``top`` are those of the only
+    output, where that is a class."""
+
+    file: str
+    label: str | None = None
+    probability: float | None = None
+    top: tuple[LabelProbability, ...] = ()
+    outputs: dict[str, Answer]

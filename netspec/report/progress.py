@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -11,18 +11,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from netspec.diagnostics import Problem
+from netspec.diagnostics.text import escape
+from netspec.report.measured import told
 from netspec.report.models import EpochRow
 
 _REFRESH_SECONDS: Final = 0.2
+_LIVE_FIGURES: Final = 4
+"""How many figures there is room for in the live line."""
 
 
 class Progressing(Protocol):
-    """How far an epoch has come."""
+    """How far an epoch has come; ``sums`` are those of the figures over its samples."""
 
     epoch: int
     step: int
-    loss_sum: float
-    correct: int
+    sums: dict[str, float]
     seconds: float
 
 
@@ -34,11 +38,17 @@ class Reporter:
         self._live: Progress | None = None
         self._task: TaskID | None = None
         self._epochs = self._images = 0
+        self.titles: Mapping[str, str] = {}
+        """What some figures are called, where their name does not say all."""
         self._shown = float("-inf")
 
     def line(self, text: str, style: str = "") -> None:
         """Print a line as it is."""
         self._guard(lambda console: console.print(Text(text, style), soft_wrap=True))
+
+    def problem(self, problem: Problem) -> None:
+        """Print a warning."""
+        self.line(f"warning[{problem.code}]: {problem.message()}", "yellow")
 
     def reading(self, done: int, total: int) -> None:
         """Show, in a terminal, how many images have been read; the line gives way to the next."""
@@ -74,7 +84,8 @@ class Reporter:
         self._shown = now
         speed = seen / max(at.seconds, 1e-9)
         left = ((self._epochs - at.epoch) * self._images - seen) / max(speed, 1e-9)
-        figures = f"loss {at.loss_sum / seen:.4f}  accuracy {at.correct / seen:.2%}  {speed:,.0f} images/s  {duration(left)} left"
+        means = {name: total / seen for name, total in at.sums.items()}
+        figures = "  ".join([*told(means, titles=self.titles)[:_LIVE_FIGURES], f"{speed:,.0f} images/s", f"{duration(left)} left"])
         self._update(f"epoch {at.epoch + 1}/{self._epochs}", seen, figures)
 
     def validating(self) -> None:
@@ -82,9 +93,9 @@ class Reporter:
         if self._live is not None:
             self._update("validation", self._images, "")
 
-    def epoch(self, row: EpochRow, best: bool) -> None:
-        """Show an epoch that is done."""
-        self.line(epoch_line(row, self._epochs, best))
+    def epoch(self, row: EpochRow, best: bool, kept: bool = False) -> None:
+        """Show an epoch that is done; ``kept`` says that it read values of the frozen part and did not compute them."""
+        self.line(epoch_line(row, self._epochs, best, kept, self.titles))
 
     def _update(self, title: str, done: int, figures: str) -> None:
         live, task = self._live, self._task
@@ -103,14 +114,16 @@ class Reporter:
             self._console = self._live = None
 
 
-def epoch_line(row: EpochRow, epochs: int, best: bool) -> str:
+def epoch_line(row: EpochRow, epochs: int, best: bool, kept: bool = False, titles: Mapping[str, str] = {}) -> str:
     """``epoch 3/5  head  loss 0.0312  accuracy 99.04%  val loss 0.0401  val accuracy 98.80%  (best)  4,120 images/s  15 s``."""
     width = len(str(epochs))
-    stage = [row.stage] if row.stage else []
-    parts = [f"epoch {row.epoch:>{width}}/{epochs}", *stage, f"loss {row.train_loss:.4f}", f"accuracy {row.train_accuracy:.2%}"]
-    if row.val_loss is not None and row.val_accuracy is not None:
-        parts += [f"val loss {row.val_loss:.4f}", f"val accuracy {row.val_accuracy:.2%}" + " (best)" * best]
-    return "  ".join([*parts, f"{row.images_per_second:,.0f} images/s", duration(row.seconds)])
+    stage = [escape(row.stage)] if row.stage else []
+    validated = told(row.val, "val", titles)
+    if best and validated:
+        validated[-1] += " (best)"
+    parts = [f"epoch {row.epoch:>{width}}/{epochs}", *stage, *told(row.train, titles=titles), *validated]
+    speed = f"{row.images_per_second:,.0f} images/s" + (" behind kept values" if kept else "")
+    return "  ".join([*parts, speed, duration(row.seconds)])
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ from netspec.graph import Facts
 from netspec.kinds import Extent, Real
 from netspec.layer import Layer, Reject, layers
 from netspec.resolve.evaluate import functions
-from netspec.sections import KEEPS, LOSSES, OPTIMIZERS, SCHEDULES, SECTIONS, STOPS
+from netspec.sections import KEEPS, LOSSES, METRICS, OPTIMIZERS, SCHEDULES, SECTIONS, STOPS, TARGETS
 from netspec.shape import Shape
 from netspec.shape import show as show_shape
 from netspec.signature import Parameter, Signature, signature_of
@@ -73,7 +73,10 @@ def layers_page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-_TABLES: Final = (("Optimizers", OPTIMIZERS), ("Losses", LOSSES), ("Schedules", SCHEDULES), ("Stopping", STOPS), ("Keeping", KEEPS))
+_TABLES: Final = (
+    ("Losses", LOSSES), ("Metrics", METRICS), ("Optimizers", OPTIMIZERS), ("Schedules", SCHEDULES), ("Stopping", STOPS),
+    ("Keeping", KEEPS), ("Sources of targets and inputs", TARGETS),
+)  # fmt: skip
 
 
 def language_page() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, Protocol
@@ -13,9 +13,9 @@ from netspec.diagnostics.text import closest
 from netspec.kinds import Flag, Kind, TensorShape
 from netspec.layer import layers
 from netspec.resolve.evaluate import Evaluator, Failure
-from netspec.setting_kinds import PartNames
+from netspec.setting_kinds import FigureName, PartNames
 from netspec.shape import is_open, symbols_of
-from netspec.signature import OneOfChoices, Parameter, Signature, signature_of
+from netspec.signature import ListOfChoices, OneOfChoices, Parameter, Signature, signature_of
 from netspec.source import Span
 from netspec.syntax import ast
 from netspec.values import Choice, Tensor, Word, show
@@ -97,9 +97,11 @@ class Binder:
         """The value of an argument as its declaration gets it, or ``None`` after a report."""
         if type(expression) is ast.Literal:
             value = expression.value
+        elif isinstance(kind, ListOfChoices):
+            return self._choices(name, kind, expression)
         elif isinstance(kind, OneOfChoices) and isinstance(expression, ast.Call):
             return self._choice(kind, expression)
-        elif isinstance(expression, ast.Attribute) and (word := _dotted(expression)) in kind.words:
+        elif isinstance(kind, FigureName) and isinstance(expression, ast.Attribute) and (word := _dotted(expression)):
             value = Word(word)
         else:
             self.evaluator.words = self.passed_on.union(kind.words) if self.passed_on else kind.words
@@ -132,19 +134,40 @@ class Binder:
             return replace(problem, hint=f"the batch is left out: write input({batch[1]})")
         if isinstance(problem, problems.UnknownName) and name == "padding" and self.owner in _POOLS and problem.name in _POOLS[self.owner]:
             return replace(problem, hint=_POOLS[self.owner][problem.name])
-        if isinstance(problem, problems.UnknownName) and written and (kind.words or isinstance(kind, PartNames)):
+        if isinstance(problem, problems.UnknownName) and written and (kind.words or isinstance(kind, PartNames | FigureName)):
             return problems.BadValue(self.owner, name, kind.describe(), written, closest(written, kind.words), kind.instead(written))
         return problem
 
+    def _choices(self, name: str, kind: ListOfChoices, expression: ast.Expression) -> tuple[Choice, ...] | None:
+        """Several named choices, or one alone."""
+        items = expression.items if isinstance(expression, ast.ListLiteral) and expression.items else (expression,)
+        one, found = OneOfChoices(kind.table), dict[str, Choice]()
+        for item in items:
+            chosen = self.accept(name, one, item)
+            if chosen is not None and chosen.name in found:
+                self._wrong(problems.GivenTwice(name, chosen.name), item.span)
+            elif chosen is not None:
+                found[chosen.name] = chosen
+        return tuple(found.values()) if len(found) == len(items) else None
+
     def _choice(self, kind: OneOfChoices, call: ast.Call) -> Any:
-        name = call.function.name if isinstance(call.function, ast.Name) else ""
+        name = _dotted(call.function)
         if name not in kind.table:
-            self._wrong(problems.UnknownName(name or "this", closest(name, kind.table), "choice"), call.function.span)
+            hint = self._as_here(kind, kind.ours(name), call)
+            self._wrong(problems.UnknownName(name or "this", closest(name, kind.table), "choice", hint), call.function.span)
             return None
         inner = Binder(name, self.evaluator, self.report)
         bound = inner.bind(signature_of(kind.table[name]), call.arguments, call.span)
         self.fine &= inner.fine
         return Choice(name, bound.arguments) if bound else None
+
+    def _as_here(self, kind: OneOfChoices, ours: str | None, call: ast.Call) -> str | None:
+        """The line to write for a choice under its name in another framework."""
+        if ours is None:
+            return None
+        from netspec.resolve.translating import Written, choice_line
+
+        return f"write {choice_line(ours, signature_of(kind.table[ours]), Written(call.arguments, self.evaluator, _shown(self.evaluator)))}"
 
     def _tensor(self, argument: ast.Argument, bound: Bound) -> None:
         self.evaluator.words = ()
@@ -165,7 +188,7 @@ class Binder:
         parameter = signature.by_name.get(argument.name or "")
         if parameter is None:
             name, known = argument.name or "", tuple(p.name for p in signature.parameters if not p.aside)
-            near = next((ours for ours in _ELSEWHERE.get(name, ()) if ours in known), None) or closest(name, known)
+            near = next((ours for ours in ELSEWHERE.get(name, ()) if ours in known), None) or closest(name, known)
             self.meant.add(near)
             self._wrong(problems.UnknownArgument(self.owner, name, known, near), argument.name_span)
         return parameter
@@ -194,6 +217,11 @@ def _dotted(expression: ast.Expression) -> str:
     return expression.name if isinstance(expression, ast.Name) else ""
 
 
+def _shown(evaluator: Evaluator) -> Callable[[ast.Expression], str]:
+    """How a value of the command line or of a section is written: nothing in it has a name."""
+    return lambda expression: show(evaluator.value(expression))
+
+
 def _as_input(items: Sequence[ast.Argument]) -> str:
     """An input of several numbers as one size; what is most likely its channels goes first."""
     numbers = [a.value.value for a in items if isinstance(a.value, ast.Literal) and isinstance(a.value.value, int)]
@@ -219,7 +247,7 @@ def _features_first(owner: str, kind: Kind, value: Any) -> str | None:
     return f"the size of what flows in is worked out: write linear({value})"
 
 
-_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+ELSEWHERE: Final[Mapping[str, tuple[str, ...]]] = {
     "filters": ("channels",), "out_channels": ("channels",), "units": ("features",), "out_features": ("features",),
     "kernel_size": ("kernel",), "pool_size": ("kernel",), "strides": ("stride",), "dilation_rate": ("dilation",), "use_bias": ("bias",),
     "epsilon": ("eps",), "p": ("rate",), "negative_slope": ("slope",), "alpha": ("slope",), "dim": ("axis",), "output_size": ("size",),
@@ -228,7 +256,8 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "cropping": ("margins",), "dims": ("axes", "axis"), "start_dim": ("start",), "end_dim": ("end",), "dim0": ("first",),
     "dim1": ("second",), "unflattened_size": ("shape",), "target_shape": ("shape",), "chunks": ("parts",),
     "split_size_or_sections": ("sizes",), "keepdim": ("keep",), "keepdims": ("keep",), "norm_type": ("norm",), "stddev": ("std",),
-    "drop_prob": ("rate",),
+    "drop_prob": ("rate",), "gamma": ("factor",), "step_size": ("every",), "milestones": ("at",), "boundaries": ("at",), "rho": ("alpha",),
+    "pos_weight": ("weight",), "top_k": ("k",), "initial_learning_rate": ("lr",), "num_groups": ("groups",), "num_heads": ("heads",),
 }  # fmt: skip
 """Arguments by their names in other frameworks."""
 

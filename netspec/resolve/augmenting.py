@@ -14,6 +14,8 @@ from netspec.diagnostics.text import closest
 from netspec.graph import Augmentation, Node
 from netspec.layer import Reject, layers
 from netspec.resolve.arguments import Bound
+from netspec.resolve.evaluate import Evaluator
+from netspec.resolve.translating import Written, augmentation_line
 from netspec.resolve.walk import Here
 from netspec.shape import Shape, same
 from netspec.signature import Signature
@@ -112,14 +114,16 @@ class Augmenting:
 
     def _wrong(self, text: str, op: ast.UseOf, here: Here) -> None:
         """Report what cannot be a step of the region."""
-        ours = _elsewhere().get(text.rpartition(".")[2].casefold())
+        ours = _elsewhere().get(_plain(text))
         if text in _declared():
             self._report(
                 problems.NotAStep(text, "takes no label and no braces in augment", f"write {text} alone"), here.label_span or op.span, here
             )
         elif ours is not None:
-            signature = str(_declared()[ours].signature)
-            self._report(problems.NoAugmentation(text, None, ours, signature), op.reference.span, here)
+            source = here.frame.source.text
+            written = Written(op.arguments, Evaluator(here.frame.scope), lambda e: source[e.span.start : e.span.end])
+            line = augmentation_line(text, ours, _declared()[ours].signature, written, self.size)
+            self._report(problems.NoAugmentation(text, None, line), op.reference.span, here)
         else:
             is_layer = text in layers()
             near = closest(text, _declared())
@@ -130,11 +134,26 @@ class Augmenting:
         self.expander.report(here.frame, problem, span)
 
 
-def among_layers(text: str) -> problems.Problem | None:
+def is_augmentation(text: str) -> bool:
+    """Whether this is the name of an augmentation, here or in another framework."""
+    return text.rpartition(".")[2] in _declared() or _plain(text) in _elsewhere()
+
+
+def among_layers(text: str, written: Written, size: Shape | None) -> problems.Problem | None:
     """What is wrong with an augmentation's name among the layers of a net; ``None`` where it is no such name."""
+    if not is_augmentation(text):
+        return None
     last = text.rpartition(".")[2]
-    ours = last if last in _declared() else _elsewhere().get(last.casefold())
-    return None if ours is None else problems.AugmentationInNet(text, ours)
+    own = _declared().get(last)
+    if own is not None and (line := written.as_call(last, own.signature, written.items)):
+        return problems.AugmentationInNet(text, line)
+    ours = last if own is not None else _elsewhere()[_plain(text)]
+    return problems.AugmentationInNet(text, augmentation_line(text, ours, _declared()[ours].signature, written, size))
+
+
+def _plain(text: str) -> str:
+    """A name as :func:`netspec.augmentations.elsewhere` has it."""
+    return text.rpartition(".")[2].casefold().replace("_", "")
 
 
 def _at(rejection: Reject, bound: Bound, op: ast.UseOf) -> Span:

@@ -13,15 +13,17 @@ from netspec.kinds import Real, TensorShape
 from netspec.layer import elsewhere, layers
 from netspec.layers.planned import planned
 from netspec.resolve.arguments import Binder
-from netspec.resolve.augmenting import Augmenting, among_layers
+from netspec.resolve.augmenting import Augmenting, among_layers, is_augmentation
 from netspec.resolve.emit import UNKNOWN_TENSOR, Emitter, Feed, Frame
 from netspec.resolve.evaluate import Evaluator, Failure
 from netspec.resolve.nearby import of_library
 from netspec.resolve.parts import PartUser
 from netspec.resolve.scope import MISSING, Namespace
+from netspec.resolve.translating import Written, layer_line
 from netspec.resolve.uses import Step
 from netspec.resolve.walk import Here
 from netspec.sections import SECTIONS
+from netspec.shape import Shape
 from netspec.signature import REQUIRED, Parameter, Signature
 from netspec.source import Span
 from netspec.syntax import ast
@@ -213,13 +215,22 @@ class Expander(PartUser):
         self.report(frame, problem, op.span)
         return self.labelled(here, UNKNOWN_TENSOR)
 
+    def _as_written(self, op: ast.UseOf, frame: Frame) -> Written:
+        """What stands behind a step that is not known, for the line that stands for it here."""
+        text = frame.source.text
+        return Written(op.arguments, Evaluator(frame.scope), lambda e: text[e.span.start : e.span.end])
+
+    def _picture(self) -> Shape | None:
+        """The size of the net's first picture, where it is known."""
+        return next((n.output for n in self.emitter.nodes if n.role == "input" and len(n.output) == 3), None)
+
     def _unknown(self, name: str, op: ast.UseOf, frame: Frame) -> None:
         if name in frame.home.missing or (frame.scope.unsure and op.arguments is None):
             self.holes = True
             return
         span = op.reference.span
         dotted = op.reference.name if isinstance(op.reference, ast.Attribute) else ""
-        if dotted and (dotted.casefold() in elsewhere() or planned(dotted) or among_layers(dotted)):
+        if dotted and (dotted.casefold() in elsewhere() or planned(dotted) or is_augmentation(dotted)):
             name = frame.source.text[span.start : span.end]
         last = name.rpartition(".")[2]
         ours = elsewhere().get(last.casefold())
@@ -229,10 +240,11 @@ class Expander(PartUser):
         elif frame.home.find(name) is not None:
             self.report(frame, problems.NotAStep(name, "is a block, and only a net has parts", f"use the block as a whole: {name}"), span)
         elif ours is not None:
-            self.report(frame, problems.ForeignLayer(name, ours, str(layers()[ours].signature)), span)
+            line = layer_line(name, ours, self._as_written(op, frame))
+            self.report(frame, problems.ForeignLayer(name, line, ours, str(layers()[ours].signature)), span)
         elif (later := planned(last)) is not None:
             self.report(frame, problems.NotBuiltYet(f"the layer `{later}` is", "`netspec layers` lists those that are"), span)
-        elif (misplaced := among_layers(name)) is not None:
+        elif (misplaced := among_layers(name, self._as_written(op, frame), self._picture())) is not None:
             self.report(frame, misplaced, span)
         elif name in _SECTIONS:
             self.report(frame, problems.OutOfPlace(name, outside=False), op.span)

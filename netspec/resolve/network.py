@@ -19,7 +19,7 @@ from netspec.resolve.expand import Expander
 from netspec.resolve.nearby import meant_for_chain
 from netspec.resolve.nets import alias_values
 from netspec.resolve.scope import Namespace, Scope
-from netspec.resolve.settings import as_setting
+from netspec.resolve.suggesting import as_setting
 from netspec.shape import Open, elements
 from netspec.source import Place
 from netspec.syntax import ast

@@ -299,11 +299,12 @@ class Setting(Node):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Target(Node):
-    """``target label = class`` in a section."""
+    """``target label = class`` or ``input left = column(file)`` in a section."""
 
     keyword: str
     name: str
     value: Expression
+    name_span: Span
     span: Span
 
 

@@ -137,7 +137,7 @@ BUILDERS: Final[dict[str, Callable[..., Any]]] = {
     "parameters": lambda items, span: tuple(items),
     "parameter": lambda items, span: ast.Parameter(items[0].text, items[1] if len(items) == 2 else None, span),
     "setting": lambda items, span: ast.Setting(items[0][0], items[1], items[0][1], span),
-    "target": lambda items, span: ast.Target(items[0].text, items[1].text, items[2], span),
+    "target": lambda items, span: ast.Target(items[0].text, items[1].text, items[2], _token_span(items[1]), span),
     "subsection": lambda items, span: ast.Subsection(items[0].text, tuple(items[1:]), _token_span(items[0]), span),
     "key": _key,
     "body": lambda items, span: ast.Body(tuple(items), (), span),

@@ -149,18 +149,27 @@ def _beside(base: str, parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _nearby(path: Path) -> tuple[str, ...]:
+    """Specs beside a file that is not there: those with a name like it, else the first few."""
     try:
-        return _like(path.name, [p.name for p in path.parent.iterdir()])
+        there = [p.name for p in path.parent.iterdir()]
     except OSError:
         return ()
+    return _like(path.name, there) or tuple(sorted(n for n in there if n.endswith(".net"))[:5])
+
+
+_ALIKE: Final = 0.8
+"""How much of two names is the same where they are a slip of the fingers apart, as `lbi.net` and `lib.net`."""
 
 
 def _like(name: str, there: list[str]) -> tuple[str, ...]:
-    """The spec with a name like this one, else the first few."""
+    """The specs whose names are like this one."""
+    from difflib import get_close_matches
+
     specs = sorted(n for n in there if n.endswith(".net"))
     family = [n for n in specs if re.fullmatch(rf"{re.escape(name.removesuffix('.net'))}_?v?[0-9]+\.net", n)]
-    near = closest(name, specs)
-    return tuple(family) or ((near,) if near else tuple(specs[:5]))
+    stem = closest(name.removesuffix(".net"), [n.removesuffix(".net") for n in specs])  # the ending, which all have, makes none alike
+    near = f"{stem}.net" if stem else next(iter(get_close_matches(name, specs, n=1, cutoff=_ALIKE)), None)
+    return tuple(family) or ((near,) if near else ())
 
 
 class _NoText(Exception):

@@ -5,7 +5,7 @@ A run folder holds `spec.net`, the text that was trained; `run.json`, every sett
 on. Each file is replaced whole, so a killed process or a full disk leaves the last checkpoint as it was.
 """
 
-from netspec.training.rebuild import Run, load_run
+from netspec.training.folders.rebuild import Run, load_run
 from netspec.training.run import RunResult, train
 from netspec.training.stopping import Interrupted
 

@@ -8,10 +8,19 @@ from netspec.data import Splits
 from netspec.diagnostics.text import escape, listing, plural
 from netspec.freezing import frozen_in_stages
 from netspec.graph import Graph, is_below
+from netspec.report.models import StageSettings
 from netspec.sections import RUN_WIDE, SECTIONS
 from netspec.shape import show
 from netspec.signature import signature_of
+from netspec.training.folders.checkpoint import Position
 from netspec.values import Word
+
+
+def going_on(position: Position, stage: StageSettings, epochs: int) -> str:
+    """Where a training goes on that was broken off: ``going on in epoch 3 of 25 (stage warm), behind step 12``."""
+    of = f" (stage {escape(stage.name)})" if stage.name else ""
+    step = f", behind step {position.step:,}" if position.step else ""
+    return f"going on in epoch {position.epoch + 1:,} of {epochs:,}{of}{step}"
 
 
 def notes(graph: Graph, splits: Splits) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,25 @@ import torch
 from torch import Tensor
 
 from netspec.augment import Augmenter, Mixed
-from netspec.data import Division, ImageSet, image_task, open_data
+from netspec.data import Division, open_data
+from netspec.data.samples import Batch, Samples
+from netspec.data.task import wanted_data
 from netspec.graph import Graph
+from netspec.report.mistakes import colored
 from netspec.report.models import TrainSettings
 from netspec.training.batches import batch_bounds, epoch_order
-from netspec.training.settings import section_values, train_settings
+from netspec.training.seeing import NOT_COUNTED
+from netspec.training.settings import train_settings
+from netspec.training.stages import lessons, section_values
 
 
 @dataclass(frozen=True)
 class Preview:
     """Images as they are and as they will be seen.
 
-    ``tiles`` holds for each image its bytes, `C x H x W`, first as it is and then for each of the ``epochs`` (counted from 1); ``figures``
-    what was drawn for it in each of them. ``joined`` says which steps of the region are done as one.
+    ``tiles`` holds for each image its bytes, `C x H x W`, first as it is and then for each of the ``epochs`` (counted from 1); where it
+    has masks of its size, they stand on its right in colours, `3 x H x (1 + masks) W`. ``figures`` is what was drawn for it in each of
+    the epochs. ``joined`` says which steps of the region are done as one.
     """
 
     names: tuple[str, ...]
@@ -47,16 +55,20 @@ def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs
     Exactly those pixels go into the net: by the seed, the division of the data and the batches that training takes. Raises a
     :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
     """
-    task = image_task(graph)
-    settings = train_settings(graph, task)
+    settings, taught = train_settings(graph), lessons(graph)
+    asked = wanted_data(graph, chain.from_iterable(lesson.learned for lesson in taught))
     division = Division(section_values(graph, "data")["split"], settings.seed)
-    found = open_data(data, task, division=division, only=("train",)).train
+    found = open_data(data, asked, division=division, only=("train",)).train
     assert found is not None
     chosen = epoch_order(len(found), settings.seed, 0)[:images]
-    seeing = _Seeing(found, settings, next(iter(Augmenter.of(graph, settings.seed).values()), None))
+    name = next((n for n in graph.augment), asked.inputs[0].name)
+    batch = _some(found, chosen)
+    plain = batch.inputs[name]
+    masks = tuple(m for t in asked.targets if t.kind == "mask" and (m := batch.targets[t.name]).shape[1:] == plain.shape[2:])
+    seeing = _Seeing(found, name, settings, Augmenter.of(graph, settings.seed).get(name), masks)
     wanted = tuple(range(epoch, epoch + epochs))
-    plain = _some(found, chosen)[0]
     seen = [seeing.epoch(chosen, plain, number - 1) for number in wanted]
+    plain = _beside(plain, masks)
     return Preview(
         names=tuple(found.name(i) for i in chosen.tolist()),
         numbers=tuple(chosen.tolist()),
@@ -69,18 +81,24 @@ def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs
 
 @dataclass(frozen=True)
 class _Seeing:
-    images: ImageSet
+    images: Samples
+    input: str
     settings: TrainSettings
     augmenter: Augmenter | None
+    masks: tuple[Tensor, ...] = ()
+    """Those of the chosen images, `N x H x W` each."""
 
     def epoch(self, chosen: Tensor, plain: Tensor, epoch: int) -> tuple[Tensor, list[dict[str, Any]]]:
         """The chosen images in an epoch, counted from 0, and their figures."""
         rows: list[dict[str, Any]] = [{"epoch": epoch + 1, "steps": []} for _ in chosen]
         if self.augmenter is None:
-            return plain, rows
+            return _beside(plain, self.masks), rows
         drawn = self.augmenter.draw(chosen, epoch, (plain.shape[1], plain.shape[2], plain.shape[3]))
         for i, row in enumerate(rows):
             row["steps"] = drawn.figures(i)
+        if self.masks:  # which are never mixed
+            masks = [self.augmenter.masks(mask, drawn, NOT_COUNTED) for mask in self.masks]
+            return _beside(self.augmenter.pixels(plain, drawn), masks), rows
         if not self.augmenter.mixes:
             return self.augmenter(plain, chosen, epoch), rows
         tiles = [self._mixed(int(number), epoch, row) for number, row in zip(chosen, rows, strict=True)]
@@ -94,8 +112,8 @@ class _Seeing:
         bounds = batch_bounds(len(self.images), self._batch(epoch))
         step = next(i for i, (start, end) in enumerate(bounds) if start <= place < end)
         start, end = bounds[step]
-        pixels, labels = _some(self.images, order[start:end])
-        mixed, targets = self.augmenter.mix(self.augmenter(pixels, order[start:end], epoch), labels, epoch, step)
+        pixels = _some(self.images, order[start:end]).inputs[self.input]
+        mixed, targets = self.augmenter.mix(self.augmenter(pixels, order[start:end], epoch), torch.arange(len(pixels)), epoch, step)
         if isinstance(targets, Mixed):
             partner = self.images.name(int(order[start + int(targets.partners[place - start])]))
             row["mixed"] = {"step": targets.kind, "weight": round(targets.weight, 6), "with": partner}
@@ -111,5 +129,13 @@ class _Seeing:
         return stage.batch
 
 
-def _some(images: ImageSet, indices: Tensor) -> tuple[Tensor, Tensor]:
+def _beside(pictures: Tensor, masks: Sequence[Tensor]) -> Tensor:
+    """Pictures with their masks on the right, in colours."""
+    if not masks:
+        return pictures
+    shown = [torch.stack([torch.from_numpy(colored(m)).permute(2, 0, 1) for m in mask]) for mask in masks]
+    return torch.cat([pictures.expand(-1, 3, -1, -1), *shown], dim=3)
+
+
+def _some(images: Samples, indices: Tensor) -> Batch:
     return next(iter(images.batches(indices, [(0, len(indices))])))

@@ -5,47 +5,49 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path, PurePath
 
-import numpy as np
 import torch
 from rich.console import Console
 
-import netspec
 from netspec.backends.torch import build
-from netspec.backends.torch.weights import read_weights
-from netspec.data import Division, Splits, Task, image_task, open_data
-from netspec.diagnostics import NetspecError, failure
-from netspec.diagnostics.running import OneValuePerChannel
-from netspec.diagnostics.stages import NothingToWatch
+from netspec.compiler import graph_of
+from netspec.data import Splits
+from netspec.data.task import wanted_data
+from netspec.diagnostics import NetspecError
 from netspec.diagnostics.text import escape
-from netspec.freezing import frozen_in_stages, learning
 from netspec.graph import Graph
 from netspec.report.curves import draw_curves
-from netspec.report.models import DataRecord, RunRecord, StageSettings, TrainSettings, Versions
+from netspec.report.events import require_tensorboard
+from netspec.report.models import RunRecord
+from netspec.report.preflight import in_short
 from netspec.report.progress import Reporter
-from netspec.report.tables import show_header, show_outcome
+from netspec.report.tables import show_header
 from netspec.shape import elements
-from netspec.training.averaging import Averaged
-from netspec.training.checkpoint import Position, read_state, restore_state
-from netspec.training.device import choose_device
-from netspec.training.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
-from netspec.training.keeping import Keeper
-from netspec.training.learner import Learner
+from netspec.training.closing import close_run
+from netspec.training.devices.device import own_device
+from netspec.training.devices.precision import channels_last, choose_precision
+from netspec.training.devices.processes import processes
+from netspec.training.failing import told_of_device, told_of_images
+from netspec.training.folders.checkpoint import Position, read_state, restore_state
+from netspec.training.folders.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
+from netspec.training.folders.keeper import Keeper
+from netspec.training.folders.resuming import check_same_data, check_same_run, machine_differences
+from netspec.training.job import Job, new_record, open_job, versions
+from netspec.training.learning.averaging import Averaged
+from netspec.training.learning.learner import Learner
 from netspec.training.loop import Training
-from netspec.training.measure import measure
 from netspec.training.notes import notes
-from netspec.training.precision import Precision, choose_precision
-from netspec.training.resuming import check_same_data, check_same_run, machine_differences
-from netspec.training.settings import lonely_batch_norm, section_values, train_settings
+from netspec.training.planning import plan_training
+from netspec.training.rescuing import rescued
+from netspec.training.settings import train_settings
+from netspec.training.stages import lessons
 from netspec.training.stopping import Interrupted, StopRequest, stop_requests
-from netspec.values import show
 
 
 @dataclass(frozen=True)
@@ -58,70 +60,89 @@ class RunResult:
 
 
 def train(
-    graph: Graph,
+    graph: Graph | str | os.PathLike[str],
     data: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
     resume: bool = False,
     device: str = "auto",
     console: Console | None = None,
+    tensorboard: bool = False,
+    skip_bad: bool = False,
+    rescue: str | os.PathLike[str] | None = None,
 ) -> RunResult:
-    """Train a net on a folder of images or an ``.npz``, as the sections `train` and `data` of its file say.
+    """Train a net on data, as the sections `train` and `data` of its file say: a folder of images or of images and masks, a CSV, arrays.
+    The net is compiled already, or the path of its file.
 
     The run is written to ``out``, a new or empty folder, or to ``runs/NAME-1`` or the next free number. With ``resume`` the run there
     (without ``out``, the last of this net) goes on where it was broken off, to the same weights, bit for bit, on the same machine.
-    The section `train` sets the seed that everything random comes from; the caller's own random numbers are left as they were.
+    The section `train` sets the seed that everything random comes from; the caller's own random numbers are left as they were. Where
+    `torchrun` has started several processes, each calls this and computes its share; the first one writes. With ``skip_bad`` images that
+    cannot be read are left out, with a warning, where they are an error otherwise. Where the run's folder takes nothing any more, the
+    state is saved in a run below ``rescue``.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a wrong setting exits 1, a folder in use 2, data 3, a damaged checkpoint 4, disk
     and device 5, numbers that are not finite 6. Raises :class:`~netspec.training.stopping.Interrupted` when asked to stop.
     """
-    task = image_task(graph)
-    settings = train_settings(graph, task)
-    chosen = choose_device(device)
-    job = _Job(graph, task, settings, Path(data), chosen, choose_precision(settings.precision, chosen), Reporter(console))
-    folder = None if out is None else Path(out)
-    return _resumed(job, folder) if resume else _begun(job, folder)
+    if tensorboard:
+        require_tensorboard()
+    graph = graph_of(graph)
+    settings, taught = train_settings(graph), lessons(graph)
+    wanted = wanted_data(graph, chain.from_iterable(lesson.learned for lesson in taught))
+    with processes(device) as these:
+        chosen = own_device(device, these)
+        precision = choose_precision(settings.precision, chosen)
+        reporter = Reporter(console if these.first else None)
+        aside, folder = (None if path is None else Path(path) for path in (rescue, out))
+        job = Job(graph, wanted, taught, settings, Path(data), chosen, precision, reporter, these, tensorboard, skip_bad, aside)
+        return _resumed(job, folder) if resume else _begun(job, folder)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What is to be done, and where."""
-
-    graph: Graph
-    task: Task
-    settings: TrainSettings
-    data: Path
-    device: torch.device
-    precision: Precision
-    reporter: Reporter
-
-
-def _begun(job: _Job, out: Path | None) -> RunResult:
+def _begun(job: Job, out: Path | None) -> RunResult:
     """A new run. Its folder is tried out before the data is read, and taken away again if that fails."""
-    folder = new_folder(run_name(job.graph), out)
-    with locked(folder):
+    folder = _agreed(job, lambda: new_folder(run_name(job.graph), out))
+    with _held(job, folder):
         try:
-            probe(folder, _needed(job.graph))
-            splits = _open(job)
-            return _run(job, splits, folder, _new_record(job, splits, folder))
+            _probed(job, folder)
+            splits = open_job(job)
+            return _run(job, splits, folder, new_record(job, splits, folder))
         finally:
-            discard_if_unused(folder)
+            if job.processes.first:
+                discard_if_unused(folder)
 
 
-def _resumed(job: _Job, out: Path | None) -> RunResult:
-    folder = RunFolder(out) if out is not None else last_folder(run_name(job.graph))
+def _resumed(job: Job, out: Path | None) -> RunResult:
+    folder = _agreed(job, lambda: RunFolder(out) if out is not None else last_folder(run_name(job.graph)))
     record = folder.read_record()
     check_same_run(folder.path, record, job.graph, job.settings)
     if record.status == "finished":
         job.reporter.line(f"the run in {escape(str(folder.path))} is finished")
         return RunResult(folder.path, record, was_finished=True)
-    with locked(folder):
-        probe(folder, _needed(job.graph))
-        splits = _open(job)
+    with _held(job, folder):
+        _probed(job, folder)
+        splits = open_job(job)
         check_same_data(job.data, record, splits)
-        for difference in machine_differences(record.versions, _versions(job)):
+        if not folder.state.is_file():
+            job.reporter.line("going on from the beginning: no step was saved")
+        for difference in machine_differences(record.versions, versions(job)):
             job.reporter.line(f"not bit-identical: {difference}", "yellow")
         return _run(job, splits, folder, record)
+
+
+def _agreed(job: Job, find: Callable[[], RunFolder]) -> RunFolder:
+    """The run's folder, which the first process finds for all."""
+    if not job.processes.first:
+        return RunFolder(Path(job.processes.from_first("")))
+    folder = find()
+    job.processes.from_first(str(folder.path))
+    return folder
+
+
+@contextmanager
+def _held(job: Job, folder: RunFolder) -> Iterator[None]:
+    """Meanwhile the first process holds the run's folder for all."""
+    with locked(folder) if job.processes.first else contextlib.nullcontext():
+        yield
 
 
 def run_name(graph: Graph) -> str:
@@ -130,90 +151,76 @@ def run_name(graph: Graph) -> str:
     return stem if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", stem) else graph.name.lower()
 
 
-def _open(job: _Job) -> Splits:
-    division = Division(section_values(job.graph, "data")["split"], job.settings.seed)
-    splits = open_data(job.data, job.task, division=division, progress=job.reporter.reading)
-    assert splits.train is not None
-    for warning in splits.warnings:
-        job.reporter.line(f"warning[{warning.code}]: {warning.message()}", "yellow")
-    for stage, frozen in zip(job.settings.in_turn, frozen_in_stages(job.graph), strict=True):
-        if len(splits.train) == 1 and (layer := lonely_batch_norm(job.graph, frozen)):
-            raise failure(OneValuePerChannel(layer, stage.batch))
-        if splits.val is None:
-            _check_watched(stage)
-    return splits
-
-
-def _check_watched(stage: StageSettings) -> None:
-    """Raise N767 where a figure of validation decides something, and there is none."""
-    watched = {f"schedule = {stage.schedule.name}": stage.schedule.settings.get("monitor")}
-    if stage.stop is not None:
-        watched["stop"] = stage.stop.settings["monitor"]
-    for setting, monitor in watched.items():
-        if monitor is not None and monitor.startswith("val"):
-            raise failure(NothingToWatch(setting, monitor))
-
-
-def _run(job: _Job, splits: Splits, folder: RunFolder, record: RunRecord) -> RunResult:
+def _run(job: Job, splits: Splits, folder: RunFolder, record: RunRecord) -> RunResult:
     """Train in a locked folder, from its state if it has one."""
-    sweep(folder)
-    keeper = Keeper(folder, record)
+    keeper = Keeper(folder, record, writes=job.processes.first)
+    if keeper.writes:
+        sweep(folder)
     keeper.update(status="running")
-    folder.write(folder.spec, job.graph.source.text.encode())
+    keeper.write(folder.spec, job.graph.source.text.encode())
     if job.graph.files:
-        folder.write(folder.used, json.dumps(dict(job.graph.files), indent=1, sort_keys=True).encode())
-    show_header(job.reporter, folder.path, keeper.record)
-    for note in notes(job.graph, splits):
-        job.reporter.line(f"note: {note}", "dim")
-    with seeded(job.settings.seed, job.device), stop_requests() as request:
+        keeper.write(folder.used, json.dumps(dict(job.graph.files), indent=1, sort_keys=True).encode())
+    with _not_running_after(keeper), stop_requests() as request:
+        show_header(job.reporter, folder.path, keeper.record)
+        job.reporter.line(in_short(splits.report), "dim")
+        for note in notes(job.graph, splits):
+            job.reporter.line(f"note: {note}", "dim")
+        _write_plan(job, splits, keeper)
+        return _trained(job, splits, keeper, request)
+
+
+def _trained(job: Job, splits: Splits, keeper: Keeper, request: StopRequest) -> RunResult:
+    with told_of_device(job.device, keeper), seeded(job.settings.seed, job.device):
         training = _training(job, splits, keeper, request)
         try:
-            training.run()
-            return _finish(job, splits, training)
+            with told_of_images(lambda: training.position):
+                training.run()
+            return RunResult(keeper.folder.path, close_run(job, splits, training))
         except BaseException as error:
-            _give_up(training, "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed")
+            if job.rescue and (line := rescued(error, job.rescue, job.graph, keeper, training.learner, training.position)):
+                job.reporter.line(line, "yellow")
+            _give_up(training, _ended(error))
             raise
 
 
-def _training(job: _Job, splits: Splits, keeper: Keeper, request: StopRequest) -> Training:
+@contextmanager
+def _not_running_after(keeper: Keeper) -> Iterator[None]:
+    """Whatever ends the run, and wherever, its record does not go on saying that it runs."""
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(NetspecError):
+            if keeper.record.status == "running":
+                keeper.update(status=_ended(error))
+        raise
+
+
+def _ended(error: BaseException) -> str:
+    return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def _write_plan(job: Job, splits: Splits, keeper: Keeper) -> None:
+    """What is planned for each stage, beside the run's record."""
+    assert splits.train is not None
+    if keeper.writes:
+        plan = plan_training(job.graph, len(splits.train), job.device, largest=False)
+        keeper.write(keeper.folder.plan, (plan.model_dump_json(indent=1) + "\n").encode())
+
+
+def _training(job: Job, splits: Splits, keeper: Keeper, request: StopRequest) -> Training:
     # What is gone on with has all its weights in its state: the files that the spec asks for may be elsewhere by now.
     state = read_state(keeper.folder) if keeper.begun() else None
     net = build(replace(job.graph, pretrained=()) if state else job.graph).to(job.device)
-    if job.device.type == "cpu":
-        # On the CPU a step of a small convolutional net then takes 0.77 of the time.
+    if channels_last(job.settings.layout, job.device, job.precision):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     position = Position() if state is None else state.position
     learner = Learner(net, job.device, None if job.settings.ema is None else Averaged(net, job.settings.ema))
     at = min(position.stage, len(job.settings.in_turn) - 1)
-    learner.enter(job.settings.in_turn[at], frozen_in_stages(job.graph)[at])
+    learner.enter(job.settings.in_turn[at], job.lessons[at].frozen)
     if state is not None:
         restore_state(state, learner)
     keeper.restore(learner, position)
-    assert splits.train is not None
-    images, val = splits.train.to(job.device), None if splits.val is None else splits.val.to(job.device)
-    return Training(learner, job.task, job.settings, images, val, job.precision, keeper, position, request, job.reporter)
-
-
-def _finish(job: _Job, splits: Splits, training: Training) -> RunResult:
-    """Measure the weights to use on the test split, and close the run."""
-    keeper, position = training.keeper, training.position
-    figures = None
-    if splits.test is not None:
-        training.net.load_state_dict(read_weights(keeper.folder.weights(keeper.record)))
-        training.net.eval()
-        test = splits.test.to(job.device)
-        figures = measure(training.score, test, job.task.classes, job.settings.batch, lambda: _stop_if_asked(training)).figures()
-    used = None if figures is None else "last" if position.best is None else "best"
-    keeper.folder.write(keeper.folder.curves, draw_curves(keeper.record.name, position.rows, position.best, figures))
-    keeper.update(status="finished", test=figures, test_weights=used)
-    show_outcome(job.reporter, keeper.folder.path, keeper.record)
-    return RunResult(keeper.folder.path, keeper.record)
-
-
-def _stop_if_asked(training: Training) -> None:
-    """Stop without saving: the state is that of the last epoch already, and the net holds the weights of the best."""
-    if training.request.signal is not None:
-        raise Interrupted(training.request.signal, training.keeper.folder.path)
+    return Training(learner, job, splits, keeper, position, request)
 
 
 def _give_up(training: Training, status: str) -> None:
@@ -222,45 +229,13 @@ def _give_up(training: Training, status: str) -> None:
     keeper, rows = training.keeper, training.position.rows
     with contextlib.suppress(NetspecError):
         keeper.update(status=status)
-        if rows:
-            keeper.folder.write(keeper.folder.curves, draw_curves(keeper.record.name, rows, training.position.best, None))
+        if rows and keeper.writes:
+            keeper.write(keeper.folder.curves, draw_curves(keeper.record.name, rows, training.position.best, None))
 
 
-def _new_record(job: _Job, splits: Splits, folder: RunFolder) -> RunRecord:
-    data = DataRecord(
-        path=escape(str(job.data)),
-        counts=splits.counts(),
-        own_splits=splits.own,
-        split=tuple(section_values(job.graph, "data")["split"]),
-        fingerprint=splits.fingerprint,
-    )
-    return RunRecord(
-        name=escape(folder.path.name),
-        net=job.graph.name,
-        settings={name: show(value) for name, value in job.graph.settings.items()},
-        spec_sha256=job.graph.digest,
-        classes=splits.classes,
-        parameters=job.graph.parameters,
-        trainable=max(learning(job.graph, frozen) for frozen in frozen_in_stages(job.graph)),
-        train=job.settings,
-        data=data,
-        versions=_versions(job),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _versions(job: _Job) -> Versions:
-    device = job.device
-    return Versions(
-        netspec=netspec.__version__,
-        python=platform.python_version(),
-        torch=torch.__version__,
-        numpy=np.__version__,
-        platform=platform.platform(),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        threads=torch.get_num_threads(),
-        precision=job.precision,
-    )
+def _probed(job: Job, folder: RunFolder) -> None:
+    if job.processes.first:
+        probe(folder, _needed(job.graph))
 
 
 def _needed(graph: Graph) -> int:

@@ -41,9 +41,9 @@ def stop_requests() -> Iterator[StopRequest]:
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        if request.signal is not None:
+        if request.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        request.signal = number
+        request.signal = request.signal or number  # torchrun passes on what a scheduler may have sent to all already
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, note) for number in numbers}

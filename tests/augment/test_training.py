@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from torch import Tensor
 from netspec.augment import Augmenter
 from netspec.backends.torch import CompiledNet
 from netspec.cli.main import run
-from netspec.data.decode import ImageFormat
-from netspec.data.images import FileImages
+from netspec.data.images.decode import ImageFormat, decode
+from netspec.data.samples import MemoryColumn, ReadColumn, Samples
 from netspec.training import Interrupted, train
 from netspec.training.batches import batch_bounds, epoch_order
 from netspec.training.loop import Training
 from netspec.training.preview import preview
+from netspec.training.runner import Runner
 from tests.augment.making import augmenter
 from tests.data.pictures import encoded, noise
 from tests.training.nets import BODY, graph, write_data, write_spec
@@ -79,7 +81,7 @@ def test_mixing_learns(tmp_path: Path) -> None:
     net, data = graph(tmp_path, MIXED + BODY, epochs="12", optimizer="adam(lr=0.02)"), write_data(tmp_path, train=240)
     record = train(net, data, out=tmp_path / "run", device="cpu").record
     assert record.test is not None
-    assert record.test.accuracy > 0.6
+    assert record.test.values["accuracy"] > 0.6
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
@@ -88,25 +90,28 @@ def test_any_number_of_workers_gives_the_same_pictures(threads: int, tmp_path: P
     for number in range(20):
         files.append(tmp_path / f"{number}.png")
         files[-1].write_bytes(encoded(noise(number, 16)))
-    images = FileImages(files, torch.zeros(20, dtype=torch.int64), ImageFormat(3, 16, 16))
-    monkeypatch.setattr("netspec.data.images.workers", lambda: threads)
+    pictures = ReadColumn(20, lambda i: decode(files[i].read_bytes(), ImageFormat(3, 16, 16)))
+    labels = MemoryColumn(torch.zeros(20, dtype=torch.int64))
+    images = Samples({"image": pictures}, {"output": labels}, lambda i: files[i].name)
+    monkeypatch.setattr("netspec.data.samples.workers", lambda: threads)
     made = augmenter("flip -> rotate(0.1) -> contrast(0.3) -> noise(5)", "3x16x16")
-    whole = made(next(iter(images.batches(torch.arange(20), [(0, 20)])))[0], torch.arange(20), 3)  # as if held in memory
+    read = next(iter(images.batches(torch.arange(20), [(0, 20)]))).inputs["image"]
+    whole = made(read, torch.arange(20), 3)  # as if held in memory
     order, bounds = epoch_order(20, 0, 3), batch_bounds(20, 3)
-    for (start, end), (pixels, _) in zip(bounds, images.batches(order, bounds), strict=True):
-        assert torch.equal(made(pixels, order[start:end], 3), whole[order[start:end]])
+    for (start, end), batch in zip(bounds, images.batches(order, bounds), strict=True):
+        assert torch.equal(made(batch.inputs["image"], order[start:end], 3), whole[order[start:end]])
 
 
 @pytest.mark.parametrize("region", [REGION, MIXED, ""], ids=["pictures", "mixed", "none"])
 def test_preview_is_what_training_sees(region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Tensor] = []
-    real = Training._step
+    real = Runner.__call__
 
-    def step(self: Training, pixels: Tensor, *rest: Any) -> Any:
-        seen.append(pixels.clone())
-        return real(self, pixels, *rest)
+    def call(self: Runner, inputs: Mapping[str, Tensor]) -> Any:
+        seen.append(inputs["image"].clone())
+        return real(self, inputs)
 
-    monkeypatch.setattr(Training, "_step", step)
+    monkeypatch.setattr(Runner, "__call__", call)
     net, data = graph(tmp_path, region + BODY), write_data(tmp_path)
     train(net, data, out=tmp_path / "run", device="cpu")
     found = preview(net, data, images=5, epoch=1, epochs=3)

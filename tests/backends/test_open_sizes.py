@@ -16,12 +16,13 @@ from netspec.backends.onnx import export, open_session, read_onnx_metadata
 from netspec.backends.torch import build
 from netspec.cli.main import run
 from netspec.compiler import compile_source
-from netspec.data import image_task
+from netspec.data import Wanted, wanted_data
 from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
 from netspec.inference import SpecModel, evaluate, predict
 from netspec.report.figures import outline, rows, table
 from netspec.source import Source
+from netspec.training.stages import lessons
 
 UNET = """
 block twice(width) { conv(width, 3, padding=1, bias=false) -> bn -> relu -> conv(width, 3, padding=1, bias=false) -> bn -> relu }
@@ -128,10 +129,14 @@ def test_what_needs_one_size_in_pytorch_is_refused_where_it_stands() -> None:
 
 def test_training_needs_a_size(tmp_path: Path) -> None:
     with pytest.raises(NetspecError) as caught:
-        image_task(compiled(CLASSIFIER))
+        asked(compiled(CLASSIFIER))
     assert caught.value.diagnostics[0].code == "N832"
     assert caught.value.diagnostics[0].problem.help() == "set it: --set H=224 --set W=224"
-    assert image_task(compiled(CLASSIFIER, H=20, W=32)).format.shape == (3, 20, 32)
+    assert asked(compiled(CLASSIFIER, H=20, W=32)).inputs[0].shape == (3, 20, 32)
+
+
+def asked(graph: Graph) -> Wanted:
+    return wanted_data(graph, lessons(graph)[-1].learned)
 
 
 @pytest.fixture

@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from netspec.data import Task
-from netspec.data.decode import ImageFormat
+from netspec.data import Wanted
+from netspec.data.images.decode import ImageFormat
+from netspec.data.task import WantedInput, WantedTarget
 
 GREY = ImageFormat(1, 8, 8)
 RGB = ImageFormat(3, 8, 8)
 
 
-def task(outputs: int = 2, wanted: ImageFormat = RGB) -> Task:
-    return Task("Net", wanted, outputs)
+def task(outputs: int = 2, wanted: ImageFormat = RGB) -> Wanted:
+    """A net of one image and one class."""
+    return asked(WantedTarget("output", "class", outputs), wanted=wanted)
+
+
+def asked(*targets: WantedTarget, wanted: ImageFormat = RGB) -> Wanted:
+    """A net of one image and some targets."""
+    return Wanted("Net", (WantedInput("image", wanted.shape, wanted),), targets)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:

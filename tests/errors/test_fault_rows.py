@@ -60,6 +60,8 @@ TEXT = {
     "T38 templates": "errors/test_text_faults.py::test_what_users_write_is_never_a_template",
     "T38 control characters": "errors/test_text_faults.py::test_control_characters_are_shown_escaped",
     "T38 names of files": "resolve/test_files.py::test_names_of_files_are_shown_escaped",
+    "T38 names in reports": "report/test_page.py::test_names_cannot_break_out",
+    "T38 names in comparisons": "report/test_comparing.py::test_hostile_names_are_escaped",
     "T39 DOT": "backends/test_dot_files.py::test_hostile_texts_stay_texts",
     "T41 pictures without end": "backends/test_dot_files.py::test_on_timeout_the_dot_text_is_kept_and_nothing_lost",
     "T42 defined twice": "errors/test_text_faults.py::test_defined_twice",

@@ -35,8 +35,7 @@ IN_A_NET = (
     ("for w in 8, 16, 32 {\nconv(w, 3)\n}", "N101", "a list stands in brackets, as [8, 16, 32]"),
     # what is known is not written
     ("conv(8, 3) -> bn(8)", "N401", "the channels are known: leave them out, and write bn"),
-    ("Conv2d(3, 8, 3)", "N302", "write conv(channels, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true, padding_mode=zeros); "
-        "what flows in is known, so its channels or features are not written"),
+    ("Conv2d(3, 8, 3)", "N302", "write conv(8, 3); what flows in is known, so its channels or features are not written"),
     (
         "residual { conv(16, 3, padding=1) }",
         "N203",
@@ -411,17 +410,18 @@ def test_a_long_list_of_what_could_stand_there_ends_without_a_count() -> None:
 
 
 LOSSES = (
-    ("linear(10)", "binary_cross_entropy", "`A`, whose output has 10 numbers", "write loss = cross_entropy; or give the net one output"),
     ("head: linear(1)", "cross_entropy(label_smoothing=0.1)", "`A`, whose output `head` has 1 number",
-     "write loss = binary_cross_entropy; or give the net two outputs"),
+     "write binary_cross_entropy or focal for one of 2 classes; mae, mse or huber for numbers; or give it a number for each class"),
+    ("linear(10)", "contrastive", "`A`, whose output has 10 numbers",
+     "write cross_entropy or focal for one of 10 classes; binary_cross_entropy for labels; mae, mse or huber for numbers"),
+    ("linear(10)", "dice", "`A`, whose output has 10 numbers",
+     "write cross_entropy or focal for one of 10 classes; binary_cross_entropy for labels; mae, mse or huber for numbers"),
     ("linear(10) -> softmax", "binary_cross_entropy", "`A`, whose output has 10 numbers, and ends in softmax",
-     "write loss = cross_entropy; or give the net one output"),
+     "end with sigmoid, or without an activation; or write cross_entropy or focal for one of 10 classes; mae, mse or huber for numbers"),
     ("linear(10) -> sigmoid", "cross_entropy", "`A`, whose output has 10 numbers, and ends in sigmoid",
-     "end with softmax, or without an activation"),
+     "end with softmax, or without an activation; or write binary_cross_entropy for labels; mae, mse or huber for numbers"),
     ("linear(1) -> softmax", "binary_cross_entropy", "`A`, whose output has 1 number, and ends in softmax",
-     "end with sigmoid, or without an activation"),
-    ("linear(10) -> sigmoid", "binary_cross_entropy", "`A`, whose output has 10 numbers, and ends in sigmoid",
-     "write loss = cross_entropy, and end with softmax or without an activation; or give the net one output"),
+     "end with sigmoid, or without an activation; or write mae, mse or huber for numbers"),
 )  # fmt: skip
 
 
@@ -443,7 +443,10 @@ def test_a_loss_that_does_not_fit_is_found_before_training(end: str, loss: str, 
         "net A {\nimage: input(1x8x8)\nflatten -> linear(10) -> softmax\n}\ntrain { loss = cross_entropy }",
         "net A {\nimage: input(1x8x8)\nflatten -> linear(1) -> sigmoid\n}\ntrain { loss = binary_cross_entropy }",
         "net A {\nimage: input(1x8x8)\nflatten -> linear(1)\n}\ntrain { epochs = 3 }",
-        "net A {\nimage: input(1x8x8)\nconv(8, 3)\n}\ntrain { loss = binary_cross_entropy }",
+        "net A {\nimage: input(1x8x8)\nflatten -> linear(10) -> sigmoid\n}\ntrain { loss = binary_cross_entropy }",
+        "net A {\nimage: input(1x8x8)\nflatten -> linear(10)\n}\ntrain { loss = binary_cross_entropy }",
+        "net A {\nimage: input(1x8x8)\nconv(8, 3, padding=1)\n}\ntrain { loss = dice }",
+        "net A {\nimage: input(1x8x8)\nconv(1, 3, padding=1) -> sigmoid\n}\ntrain { loss = binary_cross_entropy }",
         "net A {\nimage: input(1x8x8)\nflatten -> a: linear(8) -> b: linear(8)\noutput(a, b)\n}\ntrain { loss = binary_cross_entropy }",
         "net A(n = 1) {\nimage: input(1x8x8)\nflatten -> linear(n)\n}\nnet B = A(n=8)\ntrain { loss = binary_cross_entropy }",
     ],

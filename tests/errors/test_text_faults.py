@@ -374,7 +374,7 @@ def test_defined_twice(text: str, first: str, second: str) -> None:
         ("Conv2D(8, 3)", "N302", "write conv("),
         ("nn.Conv2d(3, 8, 3)", "N302", "write conv("),
         ("MaxPooling2D(2)", "N302", "write maxpool("),
-        ("BatchNorm2d", "N302", "write bn("),
+        ("BatchNorm2d", "N302", "write bn"),
     ],
 )  # fmt: skip
 def test_misspelled(body: str, code: str, hint: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from netspec.backends.onnx import export
 from netspec.backends.torch.weights import read_file, write_weights
 from netspec.diagnostics import Exit, NetspecError
 from netspec.inference import evaluate, open_model, predict
-from netspec.inference.model import OnnxModel
+from netspec.inference.exported import OnnxModel
+from netspec.report.answers import show_predictions
 from netspec.report.models import Evaluation
-from netspec.report.tables import show_evaluation, show_predictions
+from netspec.report.tables import show_evaluation
 from netspec.training import load_run, train
 from tests.data.pictures import encoded, noise
 from tests.training.nets import BODY, graph, write_data
@@ -85,16 +86,17 @@ def test_evaluation_of_both(trained: tuple[Path, Path, Path]) -> None:
     found = evaluate(run, data, device="cpu")
     assert found.split == "test"
     assert record.test is not None
-    assert (found.images, found.accuracy) == (record.test.images, record.test.accuracy)
-    assert found.loss == pytest.approx(record.test.loss, abs=1e-6)
+    assert (found.images, found.figures["accuracy"]) == (record.test.images, record.test.values["accuracy"])
+    assert found.figures == pytest.approx(record.test.values, abs=1e-6)
     whole, from_onnx = evaluate(run, data, split="all", device="cpu"), evaluate(model, data, device="cpu")
     assert whole.split == from_onnx.split == "all"
-    assert whole.confusion == from_onnx.confusion
-    assert whole.loss == pytest.approx(from_onnx.loss, abs=1e-5)
+    ours, theirs = whole.outputs["output"], from_onnx.outputs["output"]
+    assert ours == theirs
+    assert whole.figures == pytest.approx(from_onnx.figures, abs=1e-5)
     refused(lambda: evaluate(model, data, split="test", device="cpu"), Exit.DATA, "N726")
-    assert [c.label for c in whole.classes] == sorted(COLORS)
-    assert [c.images for c in whole.classes] == [12, 12, 12]
-    assert sum(map(sum, whole.confusion)) == 36
+    assert [c.label for c in ours.classes] == sorted(COLORS)
+    assert [c.images for c in ours.classes] == [12, 12, 12]
+    assert sum(map(sum, ours.confusion)) == 36
     assert evaluate(run, data, split="train", device="cpu").images == record.data.counts["train"]
     assert Evaluation.model_validate_json(whole.model_dump_json()) == whole
 
@@ -121,8 +123,8 @@ def test_one_output_is_the_second_class(tmp_path: Path, ending: str) -> None:
         assert all(p.label == Path(p.file).parent.name for p in found)
         assert all(p.probability >= 0.5 and p.top[0].probability + p.top[1].probability == pytest.approx(1) for p in found)
     first, second = evaluate(tmp_path / "run", data, split="all", device="cpu"), evaluate(model, data, device="cpu")
-    assert first.accuracy == second.accuracy == 1.0
-    assert first.loss == pytest.approx(second.loss, abs=1e-5)
+    assert first.figures["accuracy"] == second.figures["accuracy"] == 1.0
+    assert first.figures["loss"] == pytest.approx(second.figures["loss"], abs=1e-5)
 
 
 def test_what_a_deployed_model_sees_is_what_training_saw(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -153,23 +155,45 @@ def test_files_that_cannot_be_predicted(trained: tuple[Path, Path, Path], tmp_pa
     (tmp_path / "bad.jpg").write_bytes(b"GIF89a")
     text = refused(lambda: predict(run, [data / "ant", tmp_path / "bad.jpg"], device="cpu"), Exit.DATA, "N711")
     assert f"{tmp_path / 'bad.jpg'} is not an image that can be read" in text
-    refused(lambda: predict(run, [tmp_path / "absent.jpg"], device="cpu"), Exit.DATA, "N701")
+    refused(lambda: predict(run, [tmp_path / "absent.jpg"], device="cpu"), Exit.DATA, "N860")
     (tmp_path / "empty").mkdir()
-    refused(lambda: predict(run, [tmp_path / "empty"], device="cpu"), Exit.DATA, "N703")
+    refused(lambda: predict(run, [tmp_path / "empty"], device="cpu"), Exit.DATA, "N860")
 
 
 def test_evaluation_on_other_data(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
     run, _, data = trained
-    for name in ("ant", "bear", "mole"):
+    for seed, name in enumerate(("ant", "bear", "mole")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "0.png").write_bytes(encoded(noise(1, 8, "L")))
+        (tmp_path / name / "0.png").write_bytes(encoded(noise(seed, 8, "L")))
     text = refused(lambda: evaluate(run, tmp_path, split="all", device="cpu"), Exit.DATA, "N708")
     assert "are not those of the model: it lacks zebra and has bear, which the model has not" in text
-    np.savez(tmp_path / "other.npz", x_train=np.zeros((3, 8, 8), np.uint8), y_train=np.arange(3), classes=["mole", "ant", "zebra"])
-    text = refused(lambda: evaluate(run, tmp_path / "other.npz", split="all", device="cpu"), Exit.DATA, "N708")
-    assert "are not those of the model: it has them in another order" in text
+    np.savez(tmp_path / "numbered.npz", x_train=np.stack([noise(n, 8, "L") for n in range(3)]), y_train=np.arange(3))
+    text = refused(lambda: evaluate(run, tmp_path / "numbered.npz", split="all", device="cpu"), Exit.DATA, "N708")
+    assert "it lacks ant, mole and zebra and has 0, 1 and 2, which the model has not" in text
     text = refused(lambda: evaluate(run, data, split="nonsense", device="cpu"), Exit.DATA, "N718")
     assert "train, val and test" in text
+
+
+def test_classes_of_other_data_are_matched_by_name(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    """In whatever order the data has them, and where it lacks one."""
+    run, model, _ = trained
+    generator, names = np.random.default_rng(5), ("ant", "mole", "zebra")
+    labels = np.array([0, 1, 2, 0, 1, 1])
+    pixels = np.stack([generator.integers(0, 40, (8, 8)) + COLORS[names[n]] - 20 for n in labels]).astype(np.uint8)
+    for file, order in (("same", [0, 1, 2]), ("other", [2, 0, 1])):
+        numbers = np.array([order.index(n) for n in labels])
+        np.savez(tmp_path / f"{file}.npz", x_train=pixels, y_train=numbers, classes=[names[n] for n in order])
+    same, other, by_onnx = (
+        evaluate(way, tmp_path / f"{file}.npz", split="all", device="cpu").outputs["output"]
+        for way, file in ((run, "same"), (run, "other"), (model, "other"))
+    )
+    assert same == other == by_onnx
+    assert [(c.label, c.images) for c in same.classes] == [("ant", 2), ("mole", 3), ("zebra", 1)]
+    assert sum(c.correct for c in same.classes) >= 5
+    np.savez(tmp_path / "fewer.npz", x_train=pixels[labels < 2], y_train=1 - labels[labels < 2], classes=["mole", "ant"])
+    fewer = evaluate(run, tmp_path / "fewer.npz", split="all", device="cpu").outputs["output"]
+    assert fewer.classes[:2] == same.classes[:2]
+    assert (fewer.classes[2].label, fewer.classes[2].images, fewer.classes[2].accuracy) == ("zebra", 0, None)
 
 
 def test_data_that_has_grown_is_not_divided_as_it_was(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -247,8 +271,9 @@ def test_runs_that_were_tampered_with(trained: tuple[Path, Path, Path], tmp_path
 def test_an_answer_that_is_not_finite(trained: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, model, data = trained
 
-    def spoilt(self: OnnxModel, pixels: torch.Tensor) -> torch.Tensor:
-        return torch.where((pixels.flatten(1).float().mean(1) < 60)[:, None], torch.nan, 1.0).expand(-1, 3)
+    def spoilt(self: OnnxModel, given: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor]:
+        (pixels,) = given.values()
+        return (torch.where((pixels.flatten(1).float().mean(1) < 60)[:, None], torch.nan, 1.0).expand(-1, 3),)
 
     monkeypatch.setattr(OnnxModel, "_raw", spoilt)
     text = refused(lambda: predict(model, [data / "ant", data / "zebra"], device="cpu"), Exit.NUMBERS, "N951")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from netspec.diagnostics import Exit, NetspecError
 from netspec.inference import predict
-from netspec.training.labels import read_classes
+from netspec.training.folders.class_names import read_classes
 from tests.data.pictures import encoded
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -88,3 +88,22 @@ def test_names_that_are_no_text(tmp_path: Path, pictures: list[Path]) -> None:
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
     path.write_bytes(model.SerializeToString().replace(b"weight", b"weigh\xe1"))
     assert refused(path, pictures) == "N815"
+
+
+def test_sizes_that_cannot_be(tmp_path: Path, pictures: list[Path]) -> None:
+    """A picture of more numbers than any memory has is refused before one is made."""
+    path = write_model(tmp_path / "net.onnx", SCORE)
+    whole = onnx.load(path)
+    for size in (2**40, 2**19):
+        whole.graph.input[0].type.tensor_type.shape.dim[2].dim_value = size
+        whole.graph.input[0].type.tensor_type.shape.dim[3].dim_value = size
+        path.write_bytes(whole.SerializeToString())
+        assert refused(path, pictures) in ("N764", "N814")  # onnxruntime finds some itself
+
+
+def test_several_numbers_that_end_in_sigmoid_are_labels(tmp_path: Path, pictures: list[Path]) -> None:
+    """A model of one vector, of which only its ending is known."""
+    answers = predict(
+        write_model(tmp_path / "net.onnx", SCORE, said={"netspec.activations": '{"score": "sigmoid"}'}), pictures, device="cpu"
+    )
+    assert [a.outputs["score"].kind for a in answers] == ["labels"] * 3

@@ -455,9 +455,15 @@ def test_mistakes_of_several_files_are_in_their_order(tmp_path: Path) -> None:
     assert [Path(d.place.source.name).name for d in found if d.place] == ["main.net", "b.net", "b.net", "c.net"]
 
 
+def test_a_file_of_quite_another_name_is_no_hint(tmp_path: Path) -> None:
+    found = only(written(tmp_path, {"main.net": MAIN % "foo.net", "14out.net": LIB}))
+    assert "14out" not in (found.problem.help() or "")
+
+
 @pytest.mark.parametrize("name", ["\x1b[31mred.net", "a\nb.net", "\u202enur.net"])
 def test_names_of_files_are_shown_escaped(tmp_path: Path, name: str) -> None:
-    main = written(tmp_path, {"main.net": MAIN % "x/y.net", f"x/{name}": LIB})
+    asked = "".join(c for c in name if c.isprintable())
+    main = written(tmp_path, {"main.net": MAIN % f"x/{asked}", f"x/{name}": LIB})
     hint = only(main).problem.help() or ""
     assert hint.startswith("there is ")
     assert hint.isprintable()

@@ -1,4 +1,4 @@
-"""Optimisers, losses, running means and what is kept: each against PyTorch, or against its formula."""
+"""Optimisers, running means and what is kept: each against PyTorch, or against its formula."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from torch.nn import functional
 from netspec.backends.torch import build
 from netspec.backends.torch.weights import read_weights
 from netspec.diagnostics import Exit, NetspecError
+from netspec.graph import Ending
+from netspec.objectives import loss_fits
 from netspec.report.models import BestEpoch, EpochRow, NamedSettings
-from netspec.sections import LOSSES, OPTIMIZERS, loss_fits
+from netspec.sections import OPTIMIZERS
 from netspec.signature import signature_of
 from netspec.training import train
-from netspec.training.averaging import Averaged
 from netspec.training.batches import batch_bounds, group_of
+from netspec.training.devices.precision import choose_precision
+from netspec.training.learning.averaging import Averaged
+from netspec.training.learning.optimise import Group, decaying, make_optimizer
 from netspec.training.loop import better
-from netspec.training.losses import balanced, make_loss
-from netspec.training.optimise import decaying, make_optimizer
-from netspec.training.precision import choose_precision
 from tests.training.nets import graph, write_data
 from tests.training.staged import staged
 
@@ -35,72 +36,18 @@ def chosen(table: Any, name: str, **settings: Any) -> NamedSettings:
     return NamedSettings(name=name, settings=defaults | settings)
 
 
-def some(count: int = 40, classes: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randn(count, classes, generator=chance), torch.randint(0, max(classes, 2), (count,), generator=chance)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_weights_of_classes_are_pytorch_s(smoothing: float) -> None:
-    logits, labels = some()
-    ours = make_loss(chosen(LOSSES, "cross_entropy", weight=[1.0, 2.0, 5.0], label_smoothing=smoothing))
-    theirs = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 5.0]), label_smoothing=smoothing)
-    assert torch.equal(ours(logits, labels), theirs(logits, labels))
-
-
-def test_the_weight_of_the_second_class_is_pytorch_s() -> None:
-    logits, labels = some(classes=1)
-    ours = make_loss(chosen(LOSSES, "binary_cross_entropy", weight=99.0))
-    theirs = nn.BCEWithLogitsLoss(pos_weight=torch.tensor(99.0))
-    assert torch.equal(ours(logits, labels), theirs(logits[:, 0], labels.float()))
-
-
-def test_balanced_weights() -> None:
-    labels = torch.tensor([0] * 6 + [1] * 2 + [2] * 1)
-    assert balanced(labels, 3) == pytest.approx([9 / 18, 9 / 6, 9 / 3])
-    assert balanced(labels, 4)[3] == 1
-    logits, _ = some(9)
-    by_hand = make_loss(chosen(LOSSES, "cross_entropy", weight=balanced(labels, 3)))
-    assert torch.equal(make_loss(chosen(LOSSES, "cross_entropy", weight="balanced"), labels, 3)(logits, labels), by_hand(logits, labels))
-    two = torch.tensor([0, 0, 0, 1])
-    binary = make_loss(chosen(LOSSES, "binary_cross_entropy", weight="balanced"), two)
-    three = make_loss(chosen(LOSSES, "binary_cross_entropy", weight=3.0))
-    torch.testing.assert_close(binary(logits[:4, :1], two), three(logits[:4, :1], two))
-
-
-@pytest.mark.parametrize("classes", [1, 2, 5])
-def test_focal_loss_without_focus_is_cross_entropy(classes: int) -> None:
-    logits, labels = some(classes=classes)
-    plain = make_loss(chosen(LOSSES, "binary_cross_entropy" if classes == 1 else "cross_entropy"))
-    torch.testing.assert_close(make_loss(chosen(LOSSES, "focal", gamma=0.0))(logits, labels), plain(logits, labels))
-
-
-def test_focal_loss_by_its_formula() -> None:
-    logits, labels = some(classes=4)
-    right = functional.softmax(logits, 1)[torch.arange(40), labels]
-    weights = torch.tensor([1.0, 2.0, 3.0, 4.0])[labels]
-    expected = (weights * -((1 - right) ** 2) * right.log()).sum() / weights.sum()
-    torch.testing.assert_close(make_loss(chosen(LOSSES, "focal", weight=[1.0, 2.0, 3.0, 4.0]))(logits, labels), expected)
-    p = torch.sigmoid(logits[:, 0])
-    labels = labels.clamp(max=1)
-    expected = torch.where(labels == 1, -((1 - p) ** 3) * p.log(), -(p**3) * (1 - p).log()).mean()
-    torch.testing.assert_close(make_loss(chosen(LOSSES, "focal", gamma=3.0))(logits[:, :1], labels), expected)
-    sure = torch.tensor([[50.0, -50.0]], requires_grad=True)
-    make_loss(chosen(LOSSES, "focal", gamma=0.5))(sure, torch.tensor([0])).backward()  # type: ignore[no-untyped-call]
-
-
 @pytest.mark.parametrize(
     ("outputs", "ending", "fits"), [(1, None, True), (1, "softmax", False), (3, "sigmoid", False), (3, "softmax", True)]
 )
-def test_what_focal_loss_goes_with(outputs: int, ending: str | None, fits: bool) -> None:
-    assert loss_fits("focal", outputs, ending) == fits
+def test_what_focal_loss_goes_with(outputs: int, ending: Ending | None, fits: bool) -> None:
+    assert loss_fits("focal", (outputs,), ending) == fits
 
 
 def test_decay_of_weights_alone(tmp_path: Path) -> None:
     net = build(staged(tmp_path, "epochs = 1"))
     assert decaying(net.graph) == {"base.0.weight", "base.3.weight", "head.0.weight", "head.2.weight"}
     one, other = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
-    optimizer = make_optimizer(chosen(OPTIMIZERS, "sgd", lr=0.1, weight_decay=0.5), [one], [other])
+    optimizer = make_optimizer(chosen(OPTIMIZERS, "sgd", lr=0.1, weight_decay=0.5), {Group(): [one], Group(decays=False): [other]})
     one.grad, other.grad = torch.zeros(2), torch.zeros(2)
     optimizer.step()
     assert (float(one.detach()[0]), float(other.detach()[0])) == (pytest.approx(0.95), 1.0)
@@ -212,11 +159,12 @@ def test_validation_measures_the_running_mean(tmp_path: Path) -> None:
     assert isinstance(logits, torch.Tensor)
     loss = functional.cross_entropy(logits, torch.from_numpy(arrays["y_val"]))
     assert record.last is not None
-    assert record.last.val_loss == pytest.approx(float(loss.detach()), rel=1e-5)
+    assert record.last.val["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)
 
 
 def row(epoch: int, accuracy: float, loss: float) -> EpochRow:
-    return EpochRow(epoch=epoch, train_loss=1, train_accuracy=0, val_loss=loss, val_accuracy=accuracy, lr=1, seconds=1, images_per_second=1)
+    val = {"loss": loss, "accuracy": accuracy}
+    return EpochRow(epoch=epoch, train={"loss": 1, "accuracy": 0}, val=val, lr=1, seconds=1, images_per_second=1)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +201,7 @@ def test_bfloat16_computes_in_it_and_learns(tmp_path: Path) -> None:
         net = graph(tmp_path, precision=precision, epochs="6")
         record = train(net, data, out=tmp_path / precision, device="cpu").record
         assert record.last is not None
-        losses.append(record.last.train_loss)
+        losses.append(record.last.train["loss"])
         assert record.versions.precision == precision
         assert all(t.dtype != torch.bfloat16 for t in read_weights(tmp_path / precision / "last.safetensors").values())
     assert losses[0] != losses[1]

@@ -19,9 +19,9 @@ import torch
 from netspec.diagnostics import Exit, NetspecError
 from netspec.graph import Graph
 from netspec.training import Interrupted, train
-from netspec.training.folder import RunFolder, locked
+from netspec.training.folders.folder import RunFolder, locked
 from netspec.training.loop import Training
-from netspec.training.measure import measure
+from netspec.training.measuring.measure import measure
 from tests.conftest import ROOT
 from tests.training.nets import graph, write_data
 
@@ -112,7 +112,7 @@ def test_interrupted_while_measuring(
         return real(score, images, *arguments)
 
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(f"netspec.training.{'loop' if split == 'val' else 'run'}.measure", interrupted)
+        patched.setattr(f"netspec.training.{'loop' if split == 'val' else 'closing'}.measure", interrupted)
         train(net, data, out=tmp_path / "run", device="cpu")
     result = train(net, data, out=tmp_path / "run", resume=True, device="cpu")
     assert weights(tmp_path / "run") == expected
@@ -230,7 +230,7 @@ def test_folders_in_use(tmp_path: Path, whole: tuple[Graph, Path, dict[str, byte
 
 def test_no_room_for_the_checkpoints(tmp_path: Path, whole: tuple[Graph, Path, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
     net, data, _ = whole
-    monkeypatch.setattr("netspec.training.folder.shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr("netspec.training.folders.folder.shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     text = refused("N757", Exit.ENVIRONMENT, graph=net, data=data, out=tmp_path / "run")
     assert "and 0 MB are free" in text
     assert not (tmp_path / "run").exists()

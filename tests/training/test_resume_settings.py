@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,17 @@ from netspec.graph import Graph
 from netspec.training import Interrupted, train
 from netspec.training.loop import Training
 from tests.training.nets import graph, write_data
+from tests.training.several import (
+    HEADS_TRAIN,
+    heads,
+    heads_data,
+    mask_data,
+    masks,
+    pair_data,
+    pairs,
+    vector,
+    vector_data,
+)
 from tests.training.staged import staged
 
 TWO = 'warm {{ epochs = 2, freeze = "base", {first} }}\n    tune {{ epochs = 2, unfreeze = "base[-3:]", {second} }}'
@@ -43,6 +54,44 @@ TRAININGS = {
     "stop": "optimizer = sgd(lr=1e-12)\n    stop { monitor = train.accuracy, patience = 1 }\n    "
     "warm { epochs = 9 }\n    tune { epochs = 2, optimizer = sgd(lr=0.05, momentum=0.9) }",
 }
+
+
+SEVERAL: dict[str, Callable[[Path], tuple[Graph, Path]]] = {
+    "heads": lambda folder: (heads(folder, HEADS_TRAIN + "ema = 0.9"), heads_data(folder)),
+    "rates": lambda folder: (
+        heads(
+            folder,
+            HEADS_TRAIN.replace("sgd(lr=0.1, momentum=0.9)", "adamw(lr=0.01)") + 'rates { body = 0.1, "body.4" = 3 }\n    decay = weights',
+        ),
+        heads_data(folder),
+    ),
+    "losses": lambda folder: (
+        heads(
+            folder,
+            "epochs = 1\n    loss { place = mse }\n    one { }\n"
+            "    two { loss { kind = focal(weight=balanced), place = mae }, rates { body = 0.5 } }",
+        ),
+        heads_data(folder),
+    ),
+    "masks": lambda folder: (
+        masks(
+            folder,
+            "epochs = 2\n    loss = dice(cross_entropy=1)\n    optimizer = adam(lr=0.01)",
+            augment="augment { flip -> rotate(0.1) -> noise(3) }",
+        ),
+        mask_data(folder),
+    ),
+    "pairs": lambda folder: (pairs(folder, "ema = 0.9\n    accumulate = 2"), pair_data(folder)),
+    "labels": lambda folder: (
+        vector(folder, 3, "loss = binary_cross_entropy(weight=balanced)\n    layout = contiguous"),
+        vector_data(folder, "labels"),
+    ),
+    "numbers": lambda folder: (
+        vector(folder, 2, "loss = huber\n    optimizer = nadam(lr=0.01)\n    schedule = plateau(monitor=val.mae, patience=0)"),
+        vector_data(folder, "numbers"),
+    ),
+}
+"""Nets that learn something else than one class, each with its data."""
 
 
 @contextmanager
@@ -80,13 +129,26 @@ def left(run: Path) -> dict[str, str]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than all else here."""
-    monkeypatch.setattr("netspec.training.run.draw_curves", lambda *_: b"a picture")
+    for name in ("draw_curves", "draw_confusions", "draw_mistakes"):
+        monkeypatch.setattr(f"netspec.training.closing.{name}", lambda *_: b"a picture")
+    for name in ("net_diagram", "write_report"):
+        monkeypatch.setattr(f"netspec.training.closing.{name}", lambda _: "a page")
 
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", sorted(TRAININGS))
 def test_resumed_after_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    net, data = staged(tmp_path, TRAININGS[name]), write_data(tmp_path, train=25, val=6, test=0)
+    after_any_step(tmp_path, monkeypatch, staged(tmp_path, TRAININGS[name]), write_data(tmp_path, train=25, val=6, test=0))
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("name", sorted(SEVERAL))
+def test_what_learns_something_else_is_resumed_after_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    after_any_step(tmp_path, monkeypatch, *SEVERAL[name](tmp_path))
+
+
+def after_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, net: Graph, data: Path) -> None:
+    """A run broken off after each step of the optimiser, and gone on with, leaves what one leaves that never was."""
     with asked(monkeypatch, None) as steps:
         train(net, data, out=tmp_path / "whole", device="cpu")
     expected = left(tmp_path / "whole")
@@ -102,7 +164,7 @@ def test_resumed_after_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 def killed_behind(monkeypatch: pytest.MonkeyPatch, net: Graph, data: Path, out: Path, epochs: int) -> None:
     """A training that dies right behind the state of an epoch, before any other file follows."""
-    from netspec.training.keeping import Keeper
+    from netspec.training.folders.keeper import Keeper
 
     def dies(self: Keeper, *arguments: object) -> None:
         if arguments[1].epoch == epochs:  # type: ignore[attr-defined]
@@ -133,7 +195,8 @@ def test_a_state_of_another_version_is_refused(tmp_path: Path, monkeypatch: pyte
         train(net, data, out=tmp_path / "run", device="cpu")
     file = read_file(tmp_path / "run/state.safetensors")
     position = json.loads(file.metadata["netspec.state"])
-    former = {key: position[key] for key in ("epoch", "step", "loss_sum", "correct", "seconds", "rows", "best")}
+    assert position.pop("format") == 3
+    former = {key: position[key] for key in ("epoch", "step", "seconds", "rows", "best")} | {"loss_sum": 20.0, "correct": 7}
     write_weights(tmp_path / "run/state.safetensors", file.tensors, {"netspec.state": json.dumps(former)})
     with pytest.raises(NetspecError) as caught:
         train(net, data, out=tmp_path / "run", resume=True, device="cpu")

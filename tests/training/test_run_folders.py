@@ -15,9 +15,9 @@ from netspec.diagnostics import Exit, NetspecError
 from netspec.graph import Graph
 from netspec.report.curves import draw_curves
 from netspec.training import Interrupted, load_run, train
-from netspec.training.checkpoint import Position
-from netspec.training.folder import RunFolder, locked
-from netspec.training.loop import Training, _Sums
+from netspec.training.folders.folder import RunFolder, locked
+from netspec.training.loop import Training
+from netspec.training.measuring.sums import Sums
 from tests.training.nets import graph, write_data
 
 
@@ -68,7 +68,7 @@ def test_the_last_weights_never_pass_for_the_best(broken_off: tuple[Graph, Path,
 def test_labels_in_another_order_are_not_resumed(broken_off: tuple[Graph, Path, Path]) -> None:
     net, data, folder = broken_off
     record = json.loads((folder / "run.json").read_text("utf-8"))
-    (folder / "run.json").write_text(json.dumps(record | {"classes": record["classes"][::-1]}), "utf-8")
+    (folder / "run.json").write_text(json.dumps(record | {"classes": {"output": record["classes"]["output"][::-1]}}), "utf-8")
     refused("N755", Exit.DATA, graph=net, data=data, out=folder, resume=True)
     with pytest.raises(NetspecError, match=r"not those of run\.json"):
         load_run(folder).weights()
@@ -118,10 +118,10 @@ def test_who_comes_second_takes_nothing_away(tmp_path: Path) -> None:
 
 def test_losses_whose_sum_is_too_large_are_not_finite() -> None:
     """Each loss is a number, and their mean would be written as none."""
-    sums = _Sums(Position(), torch.device("cpu"))
-    sums.add(torch.tensor(1e38), torch.tensor(0), 2)
+    sums = Sums(("loss", "accuracy"), {}, 0, torch.device("cpu"))
+    sums.add({"loss": torch.tensor(1e308, dtype=torch.float64), "accuracy": torch.tensor(0)})
     assert sums.first_bad_step() is None
-    sums.add(torch.tensor(1e38), torch.tensor(0), 2)
+    sums.add({"loss": torch.tensor(1e308, dtype=torch.float64), "accuracy": torch.tensor(0)})
     assert sums.first_bad_step() == 2
 
 

@@ -14,8 +14,8 @@ from torch.optim import lr_scheduler
 from netspec.report.models import EpochRow, NamedSettings
 from netspec.sections import SCHEDULES
 from netspec.signature import signature_of
-from netspec.training.schedules import learning_rate
-from netspec.training.watching import Watch, after_epoch, after_plateau
+from netspec.training.learning.schedules import learning_rate
+from netspec.training.learning.watching import Watch, after_epoch, after_plateau
 
 EPOCHS, PER_EPOCH, LR = 20, 7, 0.3
 STEPS = EPOCHS * PER_EPOCH
@@ -99,9 +99,8 @@ def test_short_trainings_have_rates(name: str, steps: int, warmup: float) -> Non
 
 
 def row(loss: float, accuracy: float = 0.5) -> EpochRow:
-    return EpochRow(
-        epoch=1, train_loss=loss, train_accuracy=accuracy, val_loss=loss, val_accuracy=accuracy, lr=0.1, seconds=1, images_per_second=1
-    )
+    figures = {"loss": loss, "accuracy": accuracy}
+    return EpochRow(epoch=1, train=figures, val=figures, lr=0.1, seconds=1, images_per_second=1)
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("val.loss", "min"), ("train.accuracy", "max")])

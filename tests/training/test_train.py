@@ -42,21 +42,24 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert record == RunRecord.model_validate_json((tmp_path / "run/run.json").read_text("utf-8"))
     assert record.status == "finished"
     assert record.data.counts == {"train": 41, "val": 12, "test": 12}
-    assert record.classes == ("0", "1", "2")
+    assert record.classes == {"output": ("0", "1", "2")}
     assert record.train.optimizer.settings == {"lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0}
-    assert record.train.loss.name == "cross_entropy"
+    assert record.train.losses["output"].name == "cross_entropy"
+    assert record.train.keep.settings["monitor"] == "val.accuracy"
     assert record.parameters == net.parameters
     assert record.test is not None
-    assert record.test.accuracy > 0.9
+    assert record.test.values["accuracy"] > 0.9
     assert record.test_weights == "best"
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {
-        "spec.net", "run.json", "history.csv", "curves.png", "last.safetensors", "best.safetensors", "state.safetensors", ".lock",
+    assert ("mistakes.png" in names) == (record.test.values["accuracy"] < 1)
+    assert names - {"mistakes.png"} == {
+        "spec.net", "run.json", "history.csv", "curves.png", "confusion.png", "report.html", "plan.json",
+        "last.safetensors", "best.safetensors", "state.safetensors", ".lock",
     }  # fmt: skip
     rows = list(csv.DictReader(StringIO((tmp_path / "run/history.csv").read_text("utf-8"))))
     assert [int(r["epoch"]) for r in rows] == list(range(1, 9))
     assert record.best is not None
-    assert record.best.val_accuracy == max(float(r["val_accuracy"]) for r in rows)
+    assert record.best.values["accuracy"] == max(float(r["val_accuracy"]) for r in rows)
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
     assert json.loads(read_metadata(tmp_path / "run/best.safetensors")["netspec.classes"]) == ["0", "1", "2"]
     with Image.open(tmp_path / "run/curves.png") as picture:
@@ -97,7 +100,7 @@ def test_it_is_what_one_writes_by_hand(tmp_path: Path) -> None:
 def test_every_optimizer_learns(tmp_path: Path, optimizer: str) -> None:
     result = train(graph(tmp_path, optimizer=optimizer, epochs="6"), write_data(tmp_path, val=0), out=tmp_path / "run", device="cpu")
     assert result.record.last is not None
-    assert result.record.last.train_accuracy > 0.85
+    assert result.record.last.train["accuracy"] > 0.85
     assert result.record.best is None
     assert not (tmp_path / "run/best.safetensors").exists()
     assert result.record.test_weights == "last"
@@ -107,9 +110,9 @@ def test_every_optimizer_learns(tmp_path: Path, optimizer: str) -> None:
 def test_two_classes_with_one_output(tmp_path: Path, ending: str) -> None:
     net = graph(tmp_path, f"flatten -> linear(8) -> relu -> {ending}", epochs="12")
     record = train(net, write_data(tmp_path, classes=2), out=tmp_path / "run", device="cpu").record
-    assert record.train.loss.name == "binary_cross_entropy"
+    assert record.train.losses["output"].name == "binary_cross_entropy"
     assert record.test is not None
-    assert record.test.accuracy == 1.0
+    assert record.test.values["accuracy"] == 1.0
 
 
 def test_a_softmax_at_the_end_is_not_applied_twice(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_a_softmax_at_the_end_is_not_applied_twice(tmp_path: Path) -> None:
     without = train(graph(tmp_path, BODY), data, out=tmp_path / "b", device="cpu").record
     assert with_softmax.last is not None
     assert without.last is not None
-    assert with_softmax.last.train_loss == without.last.train_loss
+    assert with_softmax.last.train == without.last.train
     assert with_softmax.test == without.test
 
 
@@ -145,7 +148,7 @@ def test_frozen_parts_do_not_change(tmp_path: Path) -> None:
 def test_images_from_files(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "images", {"cat": 10, "dog": 10})
     result = train(graph(tmp_path, settings={"classes": "2"}), root, out=tmp_path / "run", device="cpu")
-    assert result.record.classes == ("cat", "dog")
+    assert result.record.classes == {"output": ("cat", "dog")}
     assert result.record.data.counts == {"train": 16, "val": 2, "test": 2}
     assert result.record.settings == {"classes": "2"}
     assert load_run(tmp_path / "run").graph.settings["classes"] == 2
@@ -158,7 +161,7 @@ def test_mnist_is_learned(tmp_path: Path) -> None:
     net = ROOT / "specs" / "mnist_convnet.net"
     record = train(load(net, settings={"train.epochs": "2"}), tmp_path / "part.npz", out=tmp_path / "run", device="cpu").record
     assert record.test is not None
-    assert record.test.accuracy > 0.8
+    assert record.test.values["accuracy"] > 0.8
 
 
 def test_what_is_shown(tmp_path: Path) -> None:
@@ -190,17 +193,47 @@ def test_a_live_display_and_a_closed_pipe(tmp_path: Path) -> None:
     ("body", "settings", "code", "words"),
     [
         ("frozen flatten\n    frozen linear(classes)", {}, "N759", "has no trainable parameters: all 195 are frozen"),
-        ("flatten -> linear(classes) -> sigmoid", {}, "N760", "binary_cross_entropy does not fit a net that gives 3 numbers and ends in"),
-        ("flatten -> linear(1) -> softmax", {}, "N760", "binary_cross_entropy does not fit a net that gives 1 number and ends in softmax"),
+        (
+            "flatten -> linear(1) -> softmax",
+            {},
+            "N760",
+            "binary_cross_entropy does not fit the output `output`, which is 1 and ends in softmax",
+        ),
+        ("conv(classes, 3) -> sigmoid", {}, "N760", "cross_entropy does not fit the output `output`, which is 3x6x6 and ends in sigmoid"),
+        ("conv(classes, 3) -> flatten(start=1)", {}, "N760", "cross_entropy does not fit the output `output`, which is 3x36"),
         ("flatten -> linear(classes)", {"optimizer": "sgd(nesterov=true)"}, "N761", "needs a momentum"),
         ("flatten -> linear(8) -> bn -> linear(classes)", {"batch": "1"}, "N762", "has one value in each channel"),
-        ("conv(classes, 3)", {}, "N717", "it gives 3x6x6, and not a vector"),
     ],
 )
 def test_specs_that_cannot_be_trained(tmp_path: Path, body: str, settings: dict[str, str], code: str, words: str) -> None:
     net = graph(tmp_path, body, **settings)
     message = failed(exits=Exit.SPEC, code=code, graph=net, data=write_data(tmp_path), out=tmp_path / "run")
     assert words in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "loss", "output"),
+    [
+        ("flatten -> linear(classes) -> sigmoid", "cross_entropy", "has 3 numbers, and ends in sigmoid"),
+        ("conv(1, 3)", "cross_entropy", "is 1x6x6"),
+        ("conv(classes, 3)", "mse", "is 3x6x6"),
+    ],
+)
+def test_losses_that_do_not_go_with_the_net_are_no_specs(tmp_path: Path, body: str, loss: str, output: str) -> None:
+    with pytest.raises(NetspecError) as caught:
+        graph(tmp_path, body, loss=loss)
+    (found,) = caught.value.diagnostics
+    assert (caught.value.exit, found.code) == (Exit.SPEC, "N605")
+    assert found.message == f"{loss} does not fit `Tiny`, whose output {output}"
+
+
+@pytest.mark.parametrize(
+    ("body", "target"), [("conv(classes, 3)", "masks"), ("flatten -> linear(classes) -> sigmoid", "one for each label")]
+)
+def test_classes_are_no_masks_and_no_labels(tmp_path: Path, body: str, target: str) -> None:
+    message = failed(exits=Exit.DATA, code="N714", graph=graph(tmp_path, body), data=write_data(tmp_path), out=tmp_path / "run")
+    assert target in message
     assert not (tmp_path / "run").exists()
 
 
@@ -232,7 +265,7 @@ def test_numbers_that_explode(tmp_path: Path) -> None:
     (found,) = caught.value.diagnostics
     assert caught.value.exit == Exit.NUMBERS
     assert found.message.startswith("the loss is not finite in epoch 1, step ")
-    assert list(found.problem.notes()) == ["no epoch was complete, so no checkpoint was written"]
+    assert next(iter(found.problem.notes())) == "no epoch was complete, so no checkpoint was written"
     assert not (tmp_path / "run/last.safetensors").exists()
     assert json.loads((tmp_path / "run/run.json").read_text("utf-8"))["status"] == "failed"
 

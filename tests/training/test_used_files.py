@@ -9,7 +9,7 @@ import pytest
 
 import netspec
 from netspec.diagnostics import NetspecError
-from netspec.training.rebuild import load_run
+from netspec.training.folders.rebuild import load_run
 
 PARTS = """
 net Small(width = 4) {

@@ -17,9 +17,10 @@ from netspec.backends.atomic import refuse_other_than_file, write_atomically
 from netspec.backends.onnx.model import IR_VERSION, OPSET, Array, to_model
 from netspec.backends.onnx.session import open_session
 from netspec.diagnostics import failure
+from netspec.diagnostics.measuring import LabelCount
 from netspec.diagnostics.models import ExportDisagrees, NotFinite, TargetExists, TargetNotAFile
-from netspec.diagnostics.running import LabelCount
 from netspec.graph import Graph
+from netspec.objectives import Objective
 from netspec.sizes import at
 
 TOLERANCE: Final = 1e-4
@@ -45,13 +46,21 @@ class ExportReport:
 
 
 def export(
-    graph: Graph, weights: Mapping[str, Any], path: str | os.PathLike[str], *, classes: Sequence[str] | None = None, force: bool = False
+    graph: Graph,
+    weights: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    classes: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    learned: Sequence[Objective] | None = None,
+    force: bool = False,
 ) -> ExportReport:
     """Write the ONNX model of a graph to ``path``, after checking it against PyTorch.
 
-    ``weights`` are numpy arrays or tensors by key. The model is checked by onnx's own checker, then run by onnxruntime on random
-    batches of 1 and 3, as it stands and fully optimised; where sizes are open, on several accepted ones. ``force`` replaces a file that
-    is there.
+    ``weights`` are numpy arrays or tensors by key. ``classes`` names what the output tells apart, in its order; of a net with several
+    outputs it is a mapping from their names, and those that tell nothing apart are left out. ``learned`` is what each output has learned,
+    without which it is what the graph's section `train` says. The model is checked by onnx's own checker,
+    then run by onnxruntime on random batches of 1 and 3, as it stands and fully optimised; where sizes are open, on several accepted
+    ones. ``force`` replaces a file that is there.
 
     Raises a :class:`~netspec.diagnostics.NetspecError`, and writes nothing: N806 where the weights do not fit, N811 or N812 where the
     target is taken, N813 where the model is too large, N961 where the numbers differ, N962 where they are not finite.
@@ -62,23 +71,30 @@ def export(
         raise failure(TargetNotAFile(str(path), "a symbolic link"))
     if not force and os.path.lexists(target):
         raise failure(TargetExists(str(path)))
-    if classes is not None:
-        _check_classes(graph, classes, str(path))
+    named = _named(graph, classes, str(path))
     arrays = {key: _array(value) for key, value in weights.items()}
-    content = to_model(graph, arrays, classes).SerializeToString(deterministic=True)
+    content = to_model(graph, arrays, named, learned).SerializeToString(deterministic=True)
     onnx.checker.check_model(content)
     max_abs, max_rel = _compare(graph, arrays, content)
     write_atomically(target, [content], len(content))
     return ExportReport(str(path), OPSET, IR_VERSION, len(content), max_abs, max_rel)
 
 
-def _check_classes(graph: Graph, classes: Sequence[str], path: str) -> None:
-    """As many labels as the net tells apart: two for a single number, else one for each."""
+def _named(graph: Graph, classes: Sequence[str] | Mapping[str, Sequence[str]] | None, path: str) -> dict[str, tuple[str, ...]]:
+    """The classes of each output that has some: as many as it tells apart, two for a single number, else one for each. Raises N765."""
     if isinstance(classes, str):
         raise TypeError("classes is a sequence of names, one for each class, and not one string")
-    outputs = [shape[0] if len(shape) == 1 else 0 for shape in graph.output_shapes().values()]
-    if outputs != [len(classes)] and (outputs, len(classes)) != ([1], 2):
-        raise failure(LabelCount(path, len(classes), sum(outputs)))
+    shapes = graph.output_shapes()
+    if classes is not None and not isinstance(classes, Mapping):
+        if len(shapes) > 1:
+            raise failure(LabelCount(path, len(classes), sum(shape[0] for shape in shapes.values() if len(shape) == 1)))
+        classes = {next(iter(shapes)): classes}
+    found = {name: tuple(names) for name, names in (classes or {}).items()}
+    for name, names in found.items():
+        channels = shapes[name][0] if len(shapes[name]) in (1, 3) else 0
+        if channels != len(names) and (channels, len(names)) != (1, 2):
+            raise failure(LabelCount(path, len(names), channels))
+    return found
 
 
 def _array(value: Any) -> Array:

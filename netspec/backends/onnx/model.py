@@ -15,11 +15,13 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from netspec import __version__
 from netspec.backends.fit import misfits
+from netspec.backends.onnx.task import TASK, learned_by, write_task
 from netspec.backends.open_inputs import refuse_fixed
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import ModelTooLarge
 from netspec.graph import Graph, Node, key_of
 from netspec.lowering import OnnxCall, OnnxConstant, OnnxEach, OnnxExpression, OnnxInput, OnnxWeight
+from netspec.objectives import Objective
 from netspec.shape import elements
 
 OPSET: Final = 20
@@ -37,11 +39,17 @@ _FOLDED = {"Add", "Sub", "Mul"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
-def to_model(graph: Graph, weights: Mapping[str, Array], classes: Sequence[str] | None = None) -> ModelProto:
+def to_model(
+    graph: Graph,
+    weights: Mapping[str, Array],
+    classes: Mapping[str, Sequence[str]] | None = None,
+    learned: Sequence[Objective] | None = None,
+) -> ModelProto:
     """The model of a graph in inference: float32 inputs with a free batch axis, the preprocess inside, dropout and auxiliary outputs gone.
 
-    Equal questions give equal bytes. Names of nodes and tensors are our own numbers; inputs and outputs keep theirs. What the
-    net is called, its classes, inputs, outputs and their activations are kept in the model's metadata under ``netspec.``.
+    Equal questions give equal bytes. Names of nodes and tensors are our own numbers; inputs and outputs keep theirs. What the net is
+    called, its classes, inputs, outputs and their activations, and what each output has learned, are kept in the model's metadata under
+    ``netspec.``. Without ``learned``, that is what the last stage of the graph's section `train` says, and nothing where there is none.
 
     Sizes that the net leaves open are free axes under the names of their letters, ``H``, or of formulas.
 
@@ -55,7 +63,7 @@ def to_model(graph: Graph, weights: Mapping[str, Array], classes: Sequence[str] 
     size = sum(elements(weight.shape) * 4 for _, weight, node in graph.weights() if node.path in used)
     if size > LARGEST:
         raise failure(ModelTooLarge(size, LARGEST))
-    return _Writer(graph, weights).model(classes)
+    return _Writer(graph, weights).model(classes, learned_by(graph) if learned is None else learned)
 
 
 class _Writer:
@@ -70,7 +78,7 @@ class _Writer:
         self.input_names = [self._claim(n.label or n.path, f"input{i}") for i, n in enumerate(graph.inputs)]
         self.output_names = [self._claim(o.name, f"output{i}") for i, o in enumerate(graph.outputs)]
 
-    def model(self, classes: Sequence[str] | None) -> ModelProto:
+    def model(self, classes: Mapping[str, Sequence[str]] | None, learned: Sequence[Objective] | None) -> ModelProto:
         values = {n.index: name for n, name in zip(self.graph.inputs, self.input_names, strict=True)}
         for node in (n for n in self.graph.layers if n.index in self.graph.inferred):
             values[node.index] = self._emit(node.facts.onnx, [values[i] for i in node.inputs], node, f"n{node.index:04d}")
@@ -80,7 +88,7 @@ class _Writer:
         body = helper.make_graph(self.nodes, "net", inputs, outputs, self.tensors)
         model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "netspec", __version__
-        helper.set_model_props(model, self._metadata(classes))
+        helper.set_model_props(model, self._metadata(classes, learned))
         return model
 
     def _claim(self, name: str, otherwise: str) -> str:
@@ -162,7 +170,7 @@ class _Writer:
                 for i, value in enumerate(names):
                     names[i] = renamed.get(value, value)
 
-    def _metadata(self, classes: Sequence[str] | None) -> dict[str, str]:
+    def _metadata(self, classes: Mapping[str, Sequence[str]] | None, learned: Sequence[Objective] | None) -> dict[str, str]:
         graph = self.graph
         shapes = {name: _axes(n.output) for name, n in zip(self.input_names, graph.inputs, strict=True)}
         found: dict[str, Any] = {
@@ -175,8 +183,11 @@ class _Writer:
         }
         if graph.sizes is not None:
             found["netspec.sizes"] = {s: asdict(rule) for s, rule in graph.sizes.rules.items()}
-        if classes is not None:
-            found["netspec.classes"] = list(classes)
+        if learned is not None:
+            found[TASK] = write_task(graph, learned, self.input_names, self.output_names)
+        if classes:
+            lists = {name: list(classes[o.name]) for name, o in zip(self.output_names, graph.outputs, strict=True) if o.name in classes}
+            found["netspec.classes"] = next(iter(lists.values())) if len(graph.outputs) == 1 else lists
         return {key: v if isinstance(v, str) else json.dumps(v, ensure_ascii=True) for key, v in found.items()}
 
 

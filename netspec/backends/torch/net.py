@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from netspec.backends.open_inputs import sizes_of
@@ -14,8 +15,9 @@ from netspec.backends.torch.preprocess import TakesBytes
 from netspec.backends.torch.program import Program, plan
 from netspec.diagnostics import failure
 from netspec.diagnostics.models import WrongInput, WrongInputCount
+from netspec.frontier import logit_node
 from netspec.graph import Ending, Graph, Node, Output
-from netspec.shape import Shape
+from netspec.shape import Shape, is_open
 
 Made = TypeVar("Made")
 
@@ -63,11 +65,13 @@ class CompiledNet(Region):
         state["_frozen"] = frozenset(n.path for n in graph.layers if n.frozen)
         state["_inputs"] = tuple((n.label or n.path, n.output, len(n.output) + 1) for n in graph.inputs)
         state["_accepted"] = None if graph.sizes is None else set()  # shapes of inputs with open sizes that came before
-        modules = {n.index: leaves[n.path] for n in graph.layers}
+        modules = state["_modules_of"] = {n.index: leaves[n.path] for n in graph.layers}
         state["_casts"] = tuple(not _takes_bytes(graph, n, modules) for n in graph.inputs)
         state["_names"] = _in_both_modes(graph, lambda outputs: tuple(o.name for o in outputs))
         state["_programs"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [o.node for o in outputs]))
-        state["_logits"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [_before_activation(graph, o) for o in outputs]))
+        state["_ends"] = _in_both_modes(graph, lambda outputs: tuple(logit_node(graph, o) for o in outputs))
+        state["_logits"] = _in_both_modes(graph, lambda outputs: plan(graph, modules, [logit_node(graph, o) for o in outputs]))
+        state["_parts"] = {}  # programs of parts of the net, by what they are given and what they give
         self.freeze(self.frozen)
 
     @property
@@ -118,11 +122,47 @@ class CompiledNet(Region):
         """As :meth:`forward`, but without the softmax or sigmoid an output ends in: what losses are computed from."""
         return self._run(self.__dict__["_logits"][self.training], inputs)
 
+    def features(self, nodes: Sequence[int], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The values of the nodes with these numbers, without gradients: of still ones
+        (:class:`~netspec.frontier.StillValue`) the same in training as in evaluation.
+
+        Raises as :meth:`forward` does.
+        """
+        program = self._part(tuple(n.index for n in self.graph.inputs), tuple(nodes))
+        with torch.no_grad():
+            return tuple(program.run(self._checked(inputs)))
+
+    def logits_from(self, given: Mapping[int, Tensor]) -> Tensor | dict[str, Tensor]:
+        """As :meth:`logits`, from the values of nodes by their numbers, inputs among them where they are needed as well.
+
+        On what :meth:`features` gives for the same batch, the result and all gradients are those of :meth:`logits`, bit for bit. Raises
+        :class:`ValueError` where an input is needed and not given, and N821 where one is not what the net takes.
+        """
+        program = self._part(tuple(given), self.__dict__["_ends"][self.training])
+        places = {node.index: i for i, node in enumerate(self.graph.inputs)}
+        return self._named(program.run([self._ready(x, places[n]) if n in places else x for n, x in given.items()]))
+
+    def _part(self, given: tuple[int, ...], results: tuple[int, ...]) -> Program:
+        parts: dict[tuple[tuple[int, ...], tuple[int, ...]], Program] = self.__dict__["_parts"]
+        found = parts.get((given, results))
+        if found is None:
+            found = parts[given, results] = plan(self.graph, self.__dict__["_modules_of"], results, given)
+        return found
+
     def _run(self, program: Program, inputs: tuple[Tensor, ...]) -> Tensor | dict[str, Tensor]:
-        results = program.run(self._checked(inputs))
+        return self._named(program.run(self._checked(inputs)))
+
+    def _named(self, results: list[Tensor]) -> Tensor | dict[str, Tensor]:
         if len(results) == 1:
             return results[0]
         return dict(zip(self.__dict__["_names"][self.training], results, strict=True))
+
+    def _ready(self, x: Tensor, place: int) -> Tensor:
+        """A batch for the input at this place by itself, where sizes that are open may be any."""
+        name, shape, rank = self.__dict__["_inputs"][place]
+        if x.dim() != rank or (not is_open(shape) and x.shape[1:] != shape):
+            raise failure(WrongInput(name, "of shape " + str(tuple(x.shape)), shape))
+        return x if x.is_floating_point() else _bytes(x, name, shape, self.__dict__["_casts"][place])
 
     def _checked(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         state = self.__dict__
@@ -172,8 +212,3 @@ def _takes_bytes(graph: Graph, node: Node, modules: Mapping[int, nn.Module]) -> 
     return all(isinstance(modules[n.index], TakesBytes) for n in graph.layers if node.index in n.inputs) and not any(
         o.node == node.index for o in graph.outputs
     )
-
-
-def _before_activation(graph: Graph, output: Output) -> int:
-    """The node of an output's logits: the one before the softmax or sigmoid it ends in, else its own."""
-    return output.node if graph.ending(output) is None else graph.nodes[output.node].inputs[0]

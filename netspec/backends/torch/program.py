@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from netspec.graph import Graph, needed
+from netspec.frontier import needed_beyond
+from netspec.graph import Graph
 
 Step = tuple[int, tuple[int, ...], tuple[int, ...], nn.Module | None, tuple[nn.Module, ...], int]
 """Slot of the one source or -1, slots of a merge's sources, slots to clear, the merge, the chain, slot of the result."""
@@ -21,7 +22,7 @@ Step = tuple[int, tuple[int, ...], tuple[int, ...], nn.Module | None, tuple[nn.M
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Steps over numbered slots; the first slots are the inputs. ``hooks`` are the modules' own tables of hooks, mostly empty."""
+    """Steps over numbered slots; the first slots are the sources. ``hooks`` are the modules' own tables of hooks, mostly empty."""
 
     steps: tuple[Step, ...]
     room: tuple[None, ...]
@@ -50,27 +51,33 @@ class Program:
         return [values[i] for i in self.results]  # type: ignore[misc]
 
 
-def plan(graph: Graph, modules: Mapping[int, nn.Module], results: Sequence[int]) -> Program:
+def plan(graph: Graph, modules: Mapping[int, nn.Module], results: Sequence[int], sources: Sequence[int] | None = None) -> Program:
     """The program that computes the nodes ``results`` and nothing beside what they need.
 
-    ``modules`` gives the module of each node by the node's number; inputs have none.
+    ``modules`` gives the module of each node by the node's number; inputs have none. It is run with the values of the nodes ``sources``
+    in that order, by default with the net's inputs; what leads to a source is not computed. Raises :class:`ValueError` where an
+    input is needed that is not among the sources.
     """
+    given = tuple(n.index for n in graph.inputs) if sources is None else tuple(sources)
     kept = set(results)
-    wanted = needed(graph.nodes, kept)
+    reached = needed_beyond(graph.nodes, kept, given)
+    if lacking := [n.path for n in graph.inputs if n.index in reached and n.index not in given]:
+        raise ValueError(f"the input {lacking[0]} is needed, and not given")
+    wanted = reached - set(given)
     uses = Counter(i for n in graph.nodes if n.index in wanted for i in n.inputs)
     uses.update(results)
     groups = _chains(graph, wanted, uses, kept)
-    slots = {node.index: slot for slot, node in enumerate(graph.inputs)}
+    slots = {node: slot for slot, node in enumerate(given)}
     last_use = {i: step for step, group in enumerate(groups) for i in graph.nodes[group[0]].inputs}
     steps = []
     for number, group in enumerate(groups):
         first = graph.nodes[group[0]]
-        sources = tuple(slots[i] for i in first.inputs)
+        takes = tuple(slots[i] for i in first.inputs)
         frees = tuple(sorted({slots[i] for i in first.inputs if last_use[i] == number and i not in kept}))
-        alone = len(sources) == 1
+        alone = len(takes) == 1
         chain = tuple(modules[i] for i in (group if alone else group[1:]))
         slots[group[-1]] = len(slots)
-        steps.append((sources[0] if alone else -1, sources, frees, None if alone else modules[group[0]], chain, slots[group[-1]]))
+        steps.append((takes[0] if alone else -1, takes, frees, None if alone else modules[group[0]], chain, slots[group[-1]]))
     hooks = tuple(table for i in sorted(wanted & modules.keys()) for table in _hook_tables(modules[i]))
     return Program(tuple(steps), (None,) * len(steps), tuple(slots[i] for i in results), hooks)
 
@@ -87,7 +94,7 @@ def _chains(graph: Graph, wanted: frozenset[int], uses: Counter[int], ends: set[
     run_of: dict[int, list[int]] = {}
     runs = []
     for node in graph.nodes:
-        if node.index not in wanted or node.role == "input":
+        if node.index not in wanted:
             continue
         before = node.inputs[0]
         if len(node.inputs) == 1 and before in run_of and uses[before] == 1 and before not in ends:

@@ -1,0 +1,62 @@
+"""What Python asks before a training and after some: the work of `netspec plan`, `check --data` and `compare`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netspec.compiler import graph_of
+from netspec.graph import Graph
+
+if TYPE_CHECKING:
+    from netspec.data.looking.report import Report
+    from netspec.report.plans import TrainingPlan
+    from netspec.report.runs import Comparison
+
+Name = str | os.PathLike[str]
+
+
+def plan(net: Graph | Name, data: Name, *, device: str = "auto") -> TrainingPlan:
+    """What a training of the net on this data will do, stage by stage: what learns, what is kept, the memory of a step.
+
+    Raises a :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
+    """
+    from netspec.training.devices.device import choose_device
+    from netspec.training.planning import plan_training
+    from netspec.training.planning.counting import count_samples
+
+    graph = graph_of(net)
+    return plan_training(graph, count_samples(graph, Path(data)), choose_device(device))
+
+
+def preflight(net: Graph | Name, data: Name) -> Report:
+    """A look at data as training the net would look at it: counts by class and split, and a verdict on each thing that can be wrong.
+
+    What is wrong with the data is in the report, whose ``failed`` says whether a training would be refused. Raises a
+    :class:`~netspec.diagnostics.NetspecError` for what is wrong with the net's settings.
+    """
+    from netspec.data import Division, wanted_data
+    from netspec.data import preflight as look
+    from netspec.training.settings import train_settings
+    from netspec.training.stages import lessons, section_values
+
+    graph = graph_of(net)
+    seed = train_settings(graph).seed
+    wanted = wanted_data(graph, chain.from_iterable(lesson.learned for lesson in lessons(graph)))
+    return look(Path(data), wanted, Division(section_values(graph, "data")["split"], seed))
+
+
+def compare(runs: Iterable[Name], *, sort: str | None = None, unfinished: bool = False) -> Comparison:
+    """The records and figures of runs, by their folders, in this order or the best by the figure ``sort`` first (``"test.accuracy"``).
+
+    Folders that hold no run, or one that is not finished, are in ``left_out`` with the reason; with ``unfinished`` those of which an epoch
+    is complete are compared. Raises a :class:`~netspec.diagnostics.NetspecError` N728 where no run is left, N729 for an unknown figure.
+    """
+    from netspec.report.runs import in_order, read_runs
+
+    found = read_runs([Path(run) for run in runs], unfinished=unfinished)
+    return found if sort is None else replace(found, runs=in_order(found.runs, sort))

@@ -1,0 +1,53 @@
+"""What the headers of image files say: sizes, channels, how they are turned. Nothing is decoded."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from netspec.data.images.decode import FORMATS, ImageFormat, Unreadable, orientation, own_size, read_bytes
+
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An image's height and width as it stands upright, and how Pillow calls its channels; ``frames`` says whether it has several."""
+
+    height: int
+    width: int
+    mode: str
+    turned: bool
+    frames: bool
+
+
+def image_facts(path: Path) -> ImageFacts | None:
+    """The facts of a file's header, ``None`` where it has none that can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+                return None
+            with Image.open(path, formats=FORMATS) as image:
+                exif = image.info.get("exif")
+                turn = orientation(exif if isinstance(exif, bytes) else b"")
+                width, height = image.size[::-1] if turn in _SIDEWAYS else image.size
+                return ImageFacts(height, width, image.mode, turn != 1, getattr(image, "is_animated", False))
+        except Exception:  # a decoder given a stranger's bytes raises whatever it likes
+            return None
+
+
+def other_size(image: Path, size: tuple[int, ...]) -> tuple[int, int] | None:
+    """Height and width of an image where they are others than ``size``; ``None`` too where it cannot be read, which is told elsewhere."""
+    facts = image_facts(image)
+    if facts is not None and (facts.height, facts.width) == size:
+        return None
+    try:  # a header may say how the image is turned behind its pixels
+        found = own_size(read_bytes(image), ImageFormat(1, None, None)).shape[1:]
+    except Unreadable:
+        return None
+    return None if found == size else (found[0], found[1])

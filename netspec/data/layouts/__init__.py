@@ -1,0 +1,1 @@
+"""What lies where: a file for each layout that data may have."""

@@ -1,0 +1,197 @@
+"""Reading what was found: every file once, so that a broken one is known before anything is computed, and columns of it all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+
+from netspec.data.columns import Decoded, decoded, fingerprint, image_column, row_digests, value_column
+from netspec.data.found import Paths, Raw, Rows, Values
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.decode import ImageFormat
+from netspec.data.images.loading import Progress
+from netspec.data.masks import Masks, PixelCounts, count_pixels, mask_column, masks_of, read_masks
+from netspec.data.samples import Column, MemoryColumn
+from netspec.data.task import Wanted, WantedTarget
+from netspec.diagnostics import Problem
+from netspec.diagnostics.data import BadImages
+from netspec.diagnostics.masks import BadMasks
+from netspec.diagnostics.preflight import ImagesSkipped
+
+
+@dataclass
+class Read:
+    """The samples of each split as columns, by the names of inputs and targets.
+
+    ``rows`` are those that were read, without what was left out; ``digests`` stand for the content of each sample's inputs, by input.
+    """
+
+    rows: dict[str, Rows]
+    inputs: dict[str, dict[str, Column]] = field(default_factory=dict)
+    targets: dict[str, dict[str, Column]] = field(default_factory=dict)
+    digests: dict[str, dict[str, Sequence[bytes]]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    pixels: dict[str, dict[str, PixelCounts]] = field(default_factory=dict)
+    """How many pixels of each class the masks of a target have, by target and split."""
+
+    @property
+    def failed(self) -> bool:
+        return any(p.severity == "error" for p in self.problems)
+
+    def fingerprint(self, classes: Mapping[str, tuple[str, ...]]) -> str:
+        """SHA-256 over every sample's split, place, content and targets."""
+        return fingerprint(classes, (column for split, rows in self.rows.items() for column in self._contents(split, rows)))
+
+    def content(self, classes: Mapping[str, tuple[str, ...]]) -> str:
+        """SHA-256 over every sample's content and targets, whatever their order, their places and their splits."""
+        samples: list[bytes] = []
+        for split, rows in self.rows.items():
+            columns = list(self.digests[split].values())
+            columns += [row_digests(raw) for raw in rows.targets.values() if isinstance(raw, Values)]
+            samples += [hashlib.sha256(b"".join(parts)).digest() for parts in zip(*columns, strict=True)]
+        return fingerprint(classes, [("samples", len(samples), sorted(samples))])
+
+    def _contents(self, split: str, rows: Rows) -> Iterator[tuple[str, int, Iterable[bytes]]]:
+        for name, digests in self.digests[split].items():
+            yield f"{split}: content of {name}", len(rows), digests
+        for name, raw in (*rows.inputs.items(), *rows.targets.items()):
+            if isinstance(raw, Paths):
+                yield f"{split}: places of {name}", len(rows), (f"{place}\0".encode("utf-8", "surrogatepass") for place in raw.names)
+        for name, raw in rows.targets.items():
+            if isinstance(raw, Values):
+                yield f"{split}: values of {name}", len(rows), row_digests(raw)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Inputs that take the same files in the same format, and these files of all splits."""
+
+    inputs: tuple[str, ...]
+    format: ImageFormat
+    paths: Paths
+
+
+def read_columns(
+    rows: Mapping[str, Rows], wanted: Wanted, room: int, cache: DecodedCache | None, progress: Progress | None, skip_bad: bool
+) -> Read:
+    """Decode every image and every mask once. Samples with one that cannot be decoded are left out; their files are a problem, or, with
+    ``skip_bad``, a warning where samples for training are left without them."""
+    reader = _Reader(wanted, room, cache, progress)
+    read = reader.read(dict(rows))
+    bad = {path for p in read.problems if isinstance(p, BadImages | BadMasks) for path, _ in p.files}
+    if not bad:
+        return read
+    good = {split: rest for split, part in rows.items() if len(rest := _without(part, bad))}
+    again = reader.read(good) if good else Read({})
+    skip = skip_bad and ("train" in good or "train" not in rows)
+    again.problems[:0] = [ImagesSkipped(p.files) if skip and isinstance(p, BadImages) else p for p in read.problems]
+    return again
+
+
+def _without(rows: Rows, bad: set[str]) -> Rows:
+    files = [raw for raw in (*rows.inputs.values(), *rows.targets.values()) if isinstance(raw, Paths)]
+    kept = [i for i in range(len(rows)) if not any(str(paths[i]) in bad for paths in files)]
+    return rows.pick(np.array(kept, np.int64))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    wanted: Wanted
+    room: int
+    cache: DecodedCache | None
+    progress: Progress | None
+
+    def read(self, rows: dict[str, Rows]) -> Read:
+        read = Read(rows)
+        if not rows:
+            return read
+        groups = self._groups(rows)
+        keep = self._needed(rows, groups) <= self.room
+        images = {group: self._decoded(group, keep, read) for group in groups}
+        masks = {t.name: self._masks(t, rows, keep, read) for t in self.wanted.targets if t.kind == "mask"}
+        if not read.failed:
+            for split, part in _slices(rows):
+                self._add(read, split, part, images, masks)
+        return read
+
+    def _groups(self, rows: Mapping[str, Rows]) -> list[_Images]:
+        """The image files to decode: once for several inputs that take the same."""
+        found: dict[tuple[Any, ...], list[str]] = {}
+        for one in self.wanted.inputs:
+            raws = [part.inputs[one.name] for part in rows.values()]
+            if all(isinstance(raw, Paths) for raw in raws):
+                found.setdefault((one.picture, *map(id, raws)), []).append(one.name)
+        return [_Images(tuple(names), key[0], _joined([part.inputs[names[0]] for part in rows.values()])) for key, names in found.items()]
+
+    def _needed(self, rows: Mapping[str, Rows], groups: Sequence[_Images]) -> int:
+        """Bytes of all that is decoded from files."""
+        masks = [t for t in self.wanted.targets if t.kind == "mask" and all(isinstance(p.targets[t.name], Paths) for p in rows.values())]
+        of_masks = sum(t.height * t.width for t in masks) * sum(map(len, rows.values()))
+        return of_masks + sum(len(group.paths) * prod(group.format.shape) for group in groups)
+
+    def _decoded(self, group: _Images, keep: bool, read: Read) -> Decoded:
+        found = decoded(group.paths, group.format, keep, self.cache, self.progress)
+        if found.bad:
+            read.problems.append(BadImages(found.bad))
+        return found
+
+    def _masks(self, target: WantedTarget, rows: Mapping[str, Rows], keep: bool, read: Read) -> Masks:
+        raws = [part.targets[target.name] for part in rows.values()]
+        if not all(isinstance(raw, Paths) for raw in raws):
+            return masks_of([raw for raw in raws if isinstance(raw, Values)])
+        image = next((i.name for i in self.wanted.inputs if all(isinstance(p.inputs[i.name], Paths) for p in rows.values())), None)
+        beside = None if image is None else _joined([part.inputs[image] for part in rows.values()])
+        found = read_masks(_joined(raws), beside, target, keep)
+        if found.bad:
+            read.problems.append(BadMasks(found.bad))
+        return found
+
+    def _add(self, read: Read, split: str, part: slice, images: Mapping[_Images, Decoded], masks: Mapping[str, Masks]) -> None:
+        rows = read.rows[split]
+        inputs: dict[str, Column] = {}
+        digests: dict[str, Sequence[bytes]] = {}
+        for group, found in images.items():
+            column = image_column(group.paths[part], group.format, found, part)
+            inputs |= dict.fromkeys(group.inputs, column)
+            digests[group.inputs[0]] = found.digests[part]
+        for name, raw in rows.inputs.items():
+            if isinstance(raw, Values):
+                inputs[name], digests[name] = value_column(raw), row_digests(raw)
+        targets: dict[str, Column] = {}
+        for target in self.wanted.targets:
+            raw = rows.targets[target.name]
+            if target.name in masks:
+                targets[target.name] = mask_column(raw, target, masks[target.name], part)
+                read.pixels.setdefault(target.name, {})[split] = count_pixels(raw, target, masks[target.name], part)
+            elif isinstance(raw, Values):
+                targets[target.name] = _target_column(raw, target)
+            if isinstance(raw, Paths):
+                digests[f"target {target.name}"] = masks[target.name].digests[part]
+        read.inputs[split] = {i.name: inputs[i.name] for i in self.wanted.inputs}
+        read.targets[split], read.digests[split] = targets, digests
+
+
+def _target_column(raw: Values, target: WantedTarget) -> Column:
+    values = torch.from_numpy(np.ascontiguousarray(raw.gathered()))
+    return MemoryColumn(values.to(torch.int64 if target.kind == "class" else torch.float32))
+
+
+def _joined(raws: Sequence[Raw]) -> Paths:
+    """The files of all splits, one after the other."""
+    files = [raw for raw in raws if isinstance(raw, Paths)]
+    return Paths(files[0].root, list(chain.from_iterable(f.names for f in files)))
+
+
+def _slices(rows: Mapping[str, Rows]) -> Iterator[tuple[str, slice]]:
+    """Where each split lies among all."""
+    start = 0
+    for split, part in rows.items():
+        yield split, slice(start, start + len(part))
+        start += len(part)

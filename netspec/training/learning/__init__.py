@@ -1,0 +1,1 @@
+"""What moves the weights: optimiser, learning rates, the running mean, and figures that are watched."""

@@ -1,0 +1,164 @@
+"""The plan of a training: what each stage learns, how far back it goes, what it keeps, and how much memory its steps take."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import torch
+
+from netspec.data.images.loading import available_memory
+from netspec.diagnostics import failure
+from netspec.diagnostics.sizes import OpenInput
+from netspec.freezing import learning
+from netspec.frontier import Frontier, frontier_of
+from netspec.graph import Graph, is_below
+from netspec.report.models import StageSettings, TrainSettings
+from netspec.report.plans import CachePlan, KeptValue, StagePlan, TrainingPlan
+from netspec.resources import cache_folder
+from netspec.shape import symbols_of
+from netspec.training.devices.precision import channels_last, choose_precision
+from netspec.training.features.costs import Costs, Decision, decide
+from netspec.training.features.frozen_part import bytes_of
+from netspec.training.features.speed import estimated_seconds
+from netspec.training.features.views import hindrance, seen_of
+from netspec.training.planning.memory import Loss, Simulation, Step, largest_batch, squares
+from netspec.training.settings import train_settings
+from netspec.training.stages import Lesson, lessons
+
+
+@dataclass(frozen=True)
+class Room:
+    """Free bytes: of the device that trains and of the machine's memory, where they are known, and of the disk with the user's cache."""
+
+    device: int | None
+    memory: int | None
+    disk: int
+
+    @staticmethod
+    def here(device: torch.device) -> Room:
+        """What is free now."""
+        memory = available_memory()
+        folder = next(p for p in (cache_folder(), *cache_folder().absolute().parents) if p.exists())
+        on_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory if device.type == "cpu" else None
+        return Room(on_device, memory, shutil.disk_usage(folder).free)
+
+
+def plan_training(
+    graph: Graph,
+    samples: int,
+    device: torch.device,
+    *,
+    loss: Loss = squares,
+    room: Room | None = None,
+    largest: bool = True,
+) -> TrainingPlan:
+    """The plan of a training on so many samples, stage by stage.
+
+    ``loss`` stands for what is differentiated, which hardly changes the memory. Without ``largest`` the largest batches are not sought,
+    which takes a few seconds. Weights are not read, and no step is run.
+
+    Raises a :class:`~netspec.diagnostics.NetspecError` where `train` does not go with the net, and N832 where the net leaves sizes open.
+    """
+    for node in graph.inputs:
+        if symbols := symbols_of(node.output):
+            raise failure(OpenInput(graph.name, "training", symbols))
+    settings = train_settings(graph)
+    planner = _Planner(graph, samples, device, settings, room or Room.here(device), loss, largest)
+    stages = zip(settings.in_turn, lessons(graph), strict=True)
+    return TrainingPlan(
+        net=graph.name,
+        samples=samples,
+        device=str(device),
+        precision=planner.precision,
+        stages=tuple(planner.stage(stage, lesson) for stage, lesson in stages),
+    )
+
+
+class _Planner:
+    """What all stages have in common."""
+
+    def __init__(
+        self, graph: Graph, samples: int, device: torch.device, settings: TrainSettings, room: Room, loss: Loss, largest: bool
+    ) -> None:
+        self.graph, self.samples, self.device, self.settings = graph, samples, device, settings
+        self.room, self.loss, self.largest = room, loss, largest
+        self.precision = choose_precision(settings.precision, device)
+
+    def stage(self, stage: StageSettings, lesson: Lesson) -> StagePlan:
+        """The plan of one stage."""
+        graph, frozen = self.graph, lesson.frozen
+        frontier = frontier_of(graph, frozen, seen_of(graph))
+        decision = self._decision(stage, lesson, frontier)
+        simulation = Simulation(self._step(stage, frozen, frontier if decision.where != "no" else None))
+        held = self.samples * bytes_of(frontier, self.precision) if decision.where == "memory" and self.device.type == "cpu" else 0
+        limit = None if self.room.device is None else max(self.room.device - held, 0)
+        return StagePlan(
+            name=stage.name,
+            epochs=stage.epochs,
+            learning=learning(graph, frozen),
+            parameters=graph.parameters,
+            learns=learning_parts(graph, frozen),
+            ends=frontier.ends,
+            through=frontier.through,
+            cache=self._cache(frontier, decision),
+            notes=frontier.reasons if frontier.values else (),
+            rates=stage.rates,
+            memory=simulation.memory(min(stage.batch, self.samples)),
+            free=limit,
+            largest_batch=None if limit is None or not self.largest else largest_batch(simulation, limit, self.samples),
+        )
+
+    def _step(self, stage: StageSettings, frozen: frozenset[str], kept: Frontier | None) -> Step:
+        last = channels_last(self.settings.layout, self.device, self.precision)
+        return Step(self.graph, stage, frozen, self.device, self.precision, last, self.settings.ema, kept, self.loss)
+
+    def _decision(self, stage: StageSettings, lesson: Lesson, frontier: Frontier) -> Decision:
+        if not frontier.values:
+            return Decision("no", "; ".join(frontier.reasons))
+        if why := hindrance(self.graph, lesson.learned, frontier.views):
+            return Decision("no", why)
+        return decide(
+            Costs(
+                samples=self.samples,
+                epochs=certain_epochs(stage),
+                views=frontier.views,
+                seconds=estimated_seconds(frontier, self.device, self.precision),
+                bytes=bytes_of(frontier, self.precision) // frontier.views,
+                memory=self.room.memory,
+                disk=self.room.disk,
+            )
+        )
+
+    def _cache(self, frontier: Frontier, decision: Decision) -> CachePlan:
+        return CachePlan(
+            where=decision.where,
+            reason=decision.reason,
+            values=tuple(
+                KeptValue(path=v.path, layer=self.graph.nodes[v.node].layer, shape=v.shape, views=v.views) for v in frontier.values
+            ),
+            bytes=self.samples * bytes_of(frontier, self.precision),
+            share=frontier.macs / frontier.whole if frontier.whole else 0.0,
+        )
+
+
+def certain_epochs(stage: StageSettings) -> int:
+    """The epochs that a stage surely has: `stop` may end it after as many as it is patient for, and the first."""
+    return stage.epochs if stage.stop is None else min(stage.epochs, stage.stop.settings["patience"] + 1)
+
+
+def learning_parts(graph: Graph, frozen: Collection[str]) -> tuple[str, ...]:
+    """What learns, in as few paths as say it: a path stands for all below it that has weights, the empty one for everything."""
+    weighted = [n.path for n in graph.owners if n.facts.parameters]
+    resting = [path for path in weighted if path in frozen]
+    found: list[str] = []
+    for path in weighted:
+        if path not in frozen and not any(is_below(path, known) for known in found):
+            found.append(next(p for p in _from_above(path) if not any(is_below(other, p) for other in resting)))
+    return tuple(found)
+
+
+def _from_above(path: str) -> Iterable[str]:
+    names = path.split(".")
+    return (".".join(names[:i]) for i in range(len(names) + 1))

@@ -1,0 +1,119 @@
+"""Run by `torchrun`: trainings in several processes, of which test_processes.py sees what they leave.
+
+`all FOLDER` trains every net of the folder, and breaks off, refuses and goes on with one of them; `die RANK FOLDER` trains on the command
+line, and lets one process be killed in the second half of a step of the optimiser.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from netspec.cli.main import run
+from netspec.compiler import load
+from netspec.diagnostics import NetspecError, failure
+from netspec.diagnostics.caching import CacheLost
+from netspec.training import Interrupted, closing, train
+from netspec.training.devices.processes import SaidElsewhere
+from netspec.training.folders.folder import RunFolder, locked
+from netspec.training.measuring.scoring import Scoring
+
+RANK = int(os.environ.get("RANK", "0"))
+BREAKS_AT = 6
+"""The second of the two batches of the third step of `dropout.net`."""
+
+
+def without_pictures() -> None:
+    """Drawing takes longer than all else here."""
+    for name in ("draw_curves", "draw_confusions", "draw_mistakes"):
+        setattr(closing, name, lambda *_: b"a picture")
+    for name in ("net_diagram", "write_report"):
+        setattr(closing, name, lambda _: "a page")
+
+
+def trained(folder: Path, name: str, out: str, resume: bool = False) -> list[Any]:
+    """How a training ends: what was raised, and its code or its exit."""
+    try:
+        train(load(folder / f"{name}.net"), folder / f"{name}.npz", out=folder / out, resume=resume, device="cpu")
+    except NetspecError as error:
+        return ["error", error.diagnostics[0].problem.code]
+    except (SaidElsewhere, Interrupted) as error:
+        return [type(error).__name__, error.exit]
+    return ["fine", 0]
+
+
+@contextmanager
+def in_loss(rank: int, at: int, act: Callable[[], None]) -> Iterator[None]:
+    """One process does something where its loss is computed for the ``at``-th time: the batch has gone forwards, and not yet backwards."""
+    real, seen = Scoring.loss, 0
+
+    def loss(self: Scoring, *arguments: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == at and rank == RANK:
+            act()
+        return real(self, *arguments)
+
+    with patch.object(Scoring, "loss", loss):
+        yield
+
+
+def lost() -> None:
+    raise failure(CacheLost("pixels", "it ends too early"))
+
+
+def written(under: Path) -> list[str]:
+    """The files below a folder that this process opens to write, from now on."""
+    found: list[str] = []
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and str(under) in str(arguments[0]):
+            found.append(str(arguments[0]))
+
+    sys.addaudithook(hear)
+    return found
+
+
+def everything(folder: Path) -> None:
+    two = folder / "two"
+    files = written(two)
+    ends = {f"{path.stem}": trained(folder, path.stem, f"two/{path.stem}") for path in sorted(folder.glob("*.net"))}
+    with in_loss(1, BREAKS_AT, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        ends["asked"] = trained(folder, "dropout", "two/asked")
+    if RANK == 0:
+        shutil.copytree(two / "asked", folder / "later")
+        shutil.copytree(two / "asked", two / "locked")
+    ends["asked, on"] = trained(folder, "dropout", "two/asked", resume=True)
+    with in_loss(1, BREAKS_AT, lost):
+        ends["lost"] = trained(folder, "dropout", "two/lost")
+    ends["lost, on"] = trained(folder, "dropout", "two/lost", resume=True)
+    ends["finished"] = trained(folder, "dropout", "two/lost", resume=True)
+    ends["in use"] = trained(folder, "dropout", "two/norms")
+    if RANK == 0:
+        with locked(RunFolder(two / "locked")):
+            ends["locked"] = trained(folder, "dropout", "two/locked", resume=True)
+    else:
+        ends["locked"] = trained(folder, "dropout", "two/locked", resume=True)
+    (folder / f"rank{RANK}.json").write_text(json.dumps({"ends": ends, "written": files}), "utf-8")
+
+
+def dying(rank: int, folder: Path) -> int:
+    out = str(folder / f"died{rank}")
+    with in_loss(rank, BREAKS_AT, lambda: os.kill(os.getpid(), signal.SIGKILL)):
+        return run(["train", str(folder / "dropout.net"), "--data", str(folder / "dropout.npz"), "--out", out, "--device", "cpu"])
+
+
+if __name__ == "__main__":
+    without_pictures()
+    if sys.argv[1] == "all":
+        everything(Path(sys.argv[2]))
+    else:
+        sys.exit(dying(int(sys.argv[2]), Path(sys.argv[3])))
