@@ -160,7 +160,7 @@ def _run(job: Job, splits: Splits, folder: RunFolder, record: RunRecord) -> RunR
     keeper.write(folder.spec, job.graph.source.text.encode())
     if job.graph.files:
         keeper.write(folder.used, json.dumps(dict(job.graph.files), indent=1, sort_keys=True).encode())
-    with _not_running_after(keeper), stop_requests() as request:
+    with _not_running_after(keeper), stop_requests(hold=job.processes.several) as request:
         show_header(job.reporter, folder.path, keeper.record)
         job.reporter.line(in_short(splits.report), "dim")
         for note in notes(job.graph, splits):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from netspec.diagnostics.text import escape
 
@@ -30,10 +31,11 @@ class StopRequest:
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(*, hold: bool = False) -> Iterator[StopRequest]:
     """Note the first signal that asks to stop instead of obeying it at once; a second Ctrl-C interrupts as usual.
 
-    Outside the main thread, where Python allows no handlers, nothing is changed.
+    With ``hold`` signals go on being noted where an error ends this: torchrun asks all processes to stop once one has died, and those
+    that are left have yet to say what has happened. Outside the main thread, where Python allows no handlers, nothing is changed.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -49,6 +51,13 @@ def stop_requests() -> Iterator[StopRequest]:
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except BaseException:
+        if not hold:
+            _restore(before)
+        raise
+    _restore(before)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

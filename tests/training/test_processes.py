@@ -31,9 +31,7 @@ from netspec.training.folders.folder import RunFolder
 from tests.conftest import ROOT
 from tests.training import several
 from tests.training.nets import NET, write_data
-from tests.training.swift import undrawn
-
-__all__ = ["undrawn"]
+from tests.training.together import without_pictures
 
 NORMS = "conv(4, 3, padding=1) -> bn -> relu -> maxpool(2) -> conv(6, 3) -> bn -> relu -> flatten -> linear(classes)"
 CLASSES = {
@@ -93,7 +91,7 @@ def environment() -> dict[str, str]:
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(torchrun(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(torchrun(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600, check=False)
 
 
 def weights(run: Path, name: str = "last.safetensors") -> dict[str, Tensor]:
@@ -105,12 +103,12 @@ def apart(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((one[key].double() - other[key].double()).abs().max()) for key in one)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_two_processes_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(tmp_path)
     done = ran("tests.training.together", "all", str(tmp_path))
     assert done.returncode == 0, done.stderr
     first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text("utf-8")) for rank in (0, 1))
+    without_pictures(monkeypatch.setattr)
     for name in SAME:
         train(load(tmp_path / f"{name}.net"), tmp_path / f"{name}.npz", out=tmp_path / "one" / name, device="cpu")
         _same(tmp_path, name)
@@ -203,9 +201,8 @@ def _later_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.record.status == "finished"
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_the_run_with_its_state(tmp_path: Path, rank: int) -> None:
+def test_a_killed_process_ends_the_run_with_its_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
     """Where the first process, which writes, is the one that is gone, another writes."""
     prepare(tmp_path)
     started = time.monotonic()
@@ -215,6 +212,7 @@ def test_a_killed_process_ends_the_run_with_its_state(tmp_path: Path, rank: int)
     assert done.stderr.count("error[N848]: another process of the training is gone") == 1, done.stderr
     position = read_state(RunFolder(tmp_path / f"died{rank}")).position
     assert (position.epoch, position.step, position.updates) == (0, 4, 2)
+    without_pictures(monkeypatch.setattr)
     result = train(load(tmp_path / "dropout.net"), tmp_path / "dropout.npz", out=tmp_path / f"died{rank}", resume=True, device="cpu")
     assert result.record.status == "finished"
 

@@ -31,12 +31,12 @@ BREAKS_AT = 6
 """The second of the two batches of the third step of `dropout.net`."""
 
 
-def without_pictures() -> None:
+def without_pictures(put: Callable[[object, str, object], None] = setattr) -> None:
     """Drawing takes longer than all else here."""
     for name in ("draw_curves", "draw_confusions", "draw_mistakes"):
-        setattr(closing, name, lambda *_: b"a picture")
+        put(closing, name, lambda *_: b"a picture")
     for name in ("net_diagram", "write_report"):
-        setattr(closing, name, lambda _: "a page")
+        put(closing, name, lambda _: "a page")
 
 
 def trained(folder: Path, name: str, out: str, resume: bool = False) -> list[Any]:

@@ -164,6 +164,9 @@ class Processes:
 
 
 ALONE: Final = Processes()
+_LETTING_GO: Final = 0.5
+"""Seconds for gloo's threads to let go of tensors of work that was broken off. They need Python's lock for it, and who takes the group
+apart holds that lock and waits for them: without a pause both may wait for ever."""
 
 
 @contextmanager
@@ -184,11 +187,17 @@ def processes(device: str) -> Iterator[Processes]:
         said = not joined.foremost(_SAID)
         assert distributed.group.WORLD is not None
         distributed.group.WORLD.abort()  # what the others wait for does not come any more
+        if not (said and _is_death(error)):  # then the message cannot wait: torchrun ends this process as well
+            time.sleep(_LETTING_GO if said else 2 * _LETTING_GO)
         if not said:
             raise
         raise SaidElsewhere(int(getattr(error, "exit", Exit.BUG))) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _is_death(error: Exception) -> bool:
+    return isinstance(error, NetspecError) and any(isinstance(d.problem, ProcessDied) for d in error.diagnostics)
 
 
 def _found() -> Processes:
