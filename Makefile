@@ -40,7 +40,7 @@ demo: $(VENV)/ready
 	$(BIN)/netspec export runs/demo --onnx runs/demo/digits.onnx
 	$(BIN)/netspec predict runs/demo/digits.onnx $(MNIST)/digits
 	$(BIN)/netspec render specs/mnist_convnet.net --out runs/demo/net.svg
-	@echo "Look at runs/demo: curves.png, history.csv, digits.onnx, net.svg"
+	@echo "Look at runs/demo: report.html, history.csv, digits.onnx, net.svg"
 
 lessons: $(VENV)/ready
 	@test -n "$(DATA)" || { echo "make lessons DATA=DIR: examples/lessons/README.md says what DIR holds"; exit 2; }
