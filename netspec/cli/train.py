@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -52,8 +53,6 @@ def command(
     from rich.console import Console
 
     from netspec.training import train
-    from netspec.training.devices.processes import SaidElsewhere
-    from netspec.training.stopping import Interrupted
 
     try:
         graph = compiled(spec, set_, net)
@@ -61,11 +60,17 @@ def command(
         if os.environ.get("RANK", "0") == "0":
             raise
         return _silent(error.exit, _WAITS)  # each process finds the same, and the first one says it
+    given: dict[str, Any] = {"out": out, "resume": resume, "device": device, "tensorboard": tensorboard, "rescue": rescue_dir}
+    return _ended(lambda: train(graph, data, console=Console(), skip_bad=bad_images == "skip", **given))
+
+
+def _ended(training: Callable[[], object]) -> int:
+    """Train, and give the exit code of how that ends."""
+    from netspec.training.devices.processes import SaidElsewhere
+    from netspec.training.stopping import Interrupted
+
     try:
-        skip = bad_images == "skip"
-        train(
-            graph, data, out=out, resume=resume, device=device, console=Console(), tensorboard=tensorboard, skip_bad=skip, rescue=rescue_dir
-        )
+        training()
     except Interrupted as stop:
         typer.echo(str(stop), err=True)
         return int(stop.exit)
