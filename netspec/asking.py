@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
 Name = str | os.PathLike[str]
 
 
-def plan(net: Graph | Name, data: Name, *, device: str = "auto") -> TrainingPlan:
+def plan(net: Graph | Name, data: Name, *, device: str = "auto", allow_empty_class: bool = False) -> TrainingPlan:
     """What a training of the net on this data will do, stage by stage: what learns, what is kept, the memory of a step.
+
+    With ``allow_empty_class`` the folder of a class may be without images.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
     """
@@ -30,24 +31,25 @@ def plan(net: Graph | Name, data: Name, *, device: str = "auto") -> TrainingPlan
     from netspec.training.planning.counting import count_samples
 
     graph = graph_of(net)
-    return plan_training(graph, count_samples(graph, Path(data)), choose_device(device))
+    return plan_training(graph, count_samples(graph, Path(data), allow_empty_class), choose_device(device))
 
 
-def preflight(net: Graph | Name, data: Name) -> Report:
+def preflight(net: Graph | Name, data: Name, *, allow_empty_class: bool = False) -> Report:
     """A look at data as training the net would look at it: counts by class and split, and a verdict on each thing that can be wrong.
 
-    What is wrong with the data is in the report, whose ``failed`` says whether a training would be refused. Raises a
+    What is wrong with the data is in the report, whose ``failed`` says whether a training would be refused. With ``allow_empty_class`` a
+    class without images is a warning. Raises a
     :class:`~netspec.diagnostics.NetspecError` for what is wrong with the net's settings.
     """
-    from netspec.data import Division, wanted_data
+    from netspec.data import Division
     from netspec.data import preflight as look
     from netspec.training.settings import train_settings
-    from netspec.training.stages import lessons, section_values
+    from netspec.training.stages import asked_of_data, lessons, section_values
 
     graph = graph_of(net)
     seed = train_settings(graph).seed
-    wanted = wanted_data(graph, chain.from_iterable(lesson.learned for lesson in lessons(graph)))
-    return look(Path(data), wanted, Division(section_values(graph, "data")["split"], seed))
+    wanted = asked_of_data(graph, lessons(graph))
+    return look(Path(data), wanted, Division(section_values(graph, "data")["split"], seed), allow_empty_class=allow_empty_class)
 
 
 def compare(runs: Iterable[Name], *, sort: str | None = None, unfinished: bool = False) -> Comparison:

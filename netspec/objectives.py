@@ -190,6 +190,16 @@ def figure_name(learned: Sequence[Objective], objective: Objective, metric: str)
     return metric if len(learned) == 1 else f"{objective.output}.{metric}"
 
 
+def figure_titles(learned: Sequence[Objective]) -> dict[str, str]:
+    """What figures are called in words where their name does not say all: ``top_k`` with its k, ``top_5``."""
+    return {
+        figure_name(learned, objective, metric.name): figure_name(learned, objective, f"top_{metric.settings['k']}")
+        for objective in learned
+        for metric in objective.metrics
+        if metric.name == "top_k"
+    }
+
+
 def monitors(learned: Sequence[Objective]) -> tuple[str, ...]:
     """The names of all figures of an epoch, with their splits: those of validation, then those of the training itself."""
     figures = {"loss": None} | {

@@ -1,7 +1,7 @@
 """Kinds of values that settings of sections have, beside those of :mod:`netspec.kinds`."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from netspec.kinds import Kind, OneOf, Real, Whole
 from netspec.values import ByOutput, Word
@@ -230,11 +230,3 @@ ColumnNames = Annotated[tuple[str, ...], Columns()]
 SomeShare = Annotated[float, PartOfAll()]
 Monitor = Annotated[str, FigureName()]
 ValMonitor = Annotated[str, FigureName(("val",))]
-
-LOWER: Final = frozenset({"loss", "mae", "mse", "rmse"})
-"""Figures of which less is better."""
-
-
-def minimized(monitor: str) -> bool:
-    """Whether less of a figure is better: ``val.loss``, ``val.age.mae``."""
-    return monitor.rpartition(".")[2] in LOWER

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the lessons that are named, or all, and make the table of all that have been trained; gives the exit code."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `netspec train` does, before torch is there
     from rich.console import Console
 
+    from netspec.training.devices.allocator import keep_freed_memory
+
+    keep_freed_memory()
     parser = _parser()
     given = parser.parse_args(arguments)
     if unknown := sorted(set(given.names) - {lesson.name for lesson in LESSONS}):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from examples.lessons.slant import with_slants
+from netspec.figures import SHARES, metric_of
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 """The folder of the project: specs and commands are told from there."""
@@ -100,10 +101,9 @@ def shown(figure: str, value: float) -> str:
     """A figure as a reader likes it: shares in percent, times in minutes."""
     if figure == "seconds":
         return f"{value / 60:.0f} min"
-    return f"{value:.2%}" if figure.rpartition(".")[2] in _SHARES else f"{value:.4g}"
+    return f"{value:.2%}" if metric_of(figure) in SHARES else f"{value:.4g}"
 
 
-_SHARES: Final = frozenset({"accuracy", "miou", "dice", "f1", "auc"})
 _WEIGHTS: Final = "weights/mobilenet_v2-b0353104.pth"
 _THREE: Final = (0, 1, 2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from netspec.augment import colour, geometry, mixing
 from netspec.augment.colour import Coloured
-from netspec.augment.counting import Floats, Numbers
+from netspec.augment.counting import Floats, Numbers, some
 from netspec.augment.geometry import Canvas
 from netspec.augment.mixing import Mixed
 from netspec.augment.picture import Blur, Erase, Noise
@@ -29,10 +30,13 @@ class Alone(Protocol):
     def apply(self, pixels: Tensor) -> Tensor:
         """Float pixels, `N x C x H x W`, as they are afterwards."""
 
+    def of(self, rows: slice) -> Alone:
+        """The step for some of the pictures."""
+
 
 _SAMPLED: Final = {"flip": "mirrored exactly", "whole": "whole pixels copied exactly", "part": "one resampling", "any": "one resampling"}
-_NUMBERS_AT_ONCE: Final = 2**20
-"""How many numbers of pictures are worked on together on a CPU: a few megabytes, which stay in its cache."""
+_NUMBERS_AT_ONCE: Final = 2**18
+"""How many numbers of pictures a thread of a CPU works on together: a megabyte, which stays in its cache."""
 _ALONE: Final[Mapping[str, Callable[[Mapping[str, Any], Numbers, int, Canvas], Blur | Noise | Erase]]] = {
     "blur": Blur.draw,
     "noise": Noise.draw,
@@ -49,6 +53,12 @@ class DrawnStage:
     mean: bool
     alone: Alone | None
 
+    def of(self, rows: slice) -> DrawnStage:
+        """The stage for some of the pictures."""
+        warp = None if self.warp is None else self.warp.of(rows)
+        alone = None if self.alone is None else self.alone.of(rows)
+        return DrawnStage(warp, tuple(c.of(rows) for c in self.colours), self.mean, alone)
+
     def apply(self, pixels: Tensor) -> Tensor:
         """The pixels after this stage: in their own type where they were only copied, else floats."""
         if self.warp is not None:
@@ -64,6 +74,17 @@ def _means(values: Tensor) -> Tensor:
     return values.mean((2, 3), dtype=torch.float64).to(torch.float32)
 
 
+def _at_once(pixels: Tensor) -> int:
+    """How many pictures a CPU works on together: as many as its threads keep in their caches."""
+    return max(_NUMBERS_AT_ONCE // max(pixels[:1].numel(), 1), 1) * torch.get_num_threads()
+
+
+def _room(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Memory for a batch on the CPU. NumPy asks the system for it in large pieces: piece by piece, touching the 147 pages of a picture of
+    3 x 224 x 224 floats for the first time takes longer than most of what is computed of it."""
+    return torch.from_numpy(np.empty(prod(shape) * dtype.itemsize, np.uint8)).view(dtype).view(shape)
+
+
 @dataclass(frozen=True)
 class Drawn:
     """What happens to each picture of a batch. ``shown`` are the figures of each step by its place in the region."""
@@ -72,6 +93,11 @@ class Drawn:
     stages: tuple[DrawnStage, ...]
     shown: Mapping[int, Mapping[str, Floats]]
     names: tuple[str, ...]
+
+    def of(self, rows: slice) -> Drawn:
+        """What happens to some of the pictures."""
+        shown = {position: some(figures, rows) for position, figures in self.shown.items()}
+        return Drawn(len(range(self.count)[rows]), tuple(stage.of(rows) for stage in self.stages), shown, self.names)
 
     def figures(self, number: int) -> list[dict[str, Any]]:
         """The figures of one picture: for each step its name and what was drawn, in units of its declaration."""
@@ -116,15 +142,9 @@ class Augmenter:
     def __call__(self, pixels: Tensor, indices: Tensor, epoch: int) -> Tensor:
         """The pictures as the net sees them in an epoch; ``indices``, `N`, are their numbers in their set.
 
-        On a CPU a few at a time, which stay in its cache: what becomes of a picture does not depend on the others.
+        Drawn for all at once.
         """
-        shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
-        many = len(pixels) if pixels.device.type != "cpu" else max(_NUMBERS_AT_ONCE // max(shape[0] * shape[1] * shape[2], 1), 1)
-        at_once = not self.stages or (self._copies and pixels.dtype == torch.uint8)
-        if at_once or len(pixels) <= many:
-            return self.pixels(pixels, self.draw(indices, epoch, shape))
-        parts = zip(torch.split(pixels, many), torch.split(indices, many), strict=True)
-        return torch.cat([self.pixels(part, self.draw(numbers, epoch, shape)) for part, numbers in parts])
+        return self.pixels(pixels, self.draw(indices, epoch, (pixels.shape[1], pixels.shape[2], pixels.shape[3])))
 
     def joined(self) -> tuple[str, ...]:
         """Which steps are done as one, in words: a line for each resampling, each matrix and each step that stands alone."""
@@ -188,15 +208,34 @@ class Augmenter:
         return drawn
 
     def pixels(self, pixels: Tensor, drawn: Drawn) -> Tensor:
-        """Pictures as drawn, `N x C x H x W`, in the type they came in; bytes are rounded once, at the end."""
+        """Pictures as drawn, `N x C x H x W`, in the type they came in; bytes are rounded once, at the end.
+
+        On a CPU a few at a time, which stay in its cache: what becomes of a picture does not depend on the others.
+        """
+        many = len(pixels) if pixels.device.type != "cpu" else _at_once(pixels)
+        if not self.stages or (self._copies and pixels.dtype == torch.uint8) or len(pixels) <= many:
+            return self._values(pixels, drawn).to(pixels.dtype)
+        made = None
+        for start in range(0, len(pixels), many):
+            part = slice(start, start + many)
+            values = self._values(pixels[part], drawn.of(part))
+            made = _room((len(pixels), *values.shape[1:]), pixels.dtype) if made is None else made
+            made[part] = values
+        assert made is not None
+        return made
+
+    def _values(self, pixels: Tensor, drawn: Drawn) -> Tensor:
+        """The same in any type that holds them: bytes on a CPU as whole numbers of 32 bits, as turning floats into these and these into
+        bytes takes a third of the time of the direct way."""
         values = pixels
         for stage in drawn.stages:
             values = stage.apply(values)
         if values.dtype == pixels.dtype and not any(s.colours or s.alone for s in drawn.stages):
             return values
-        if pixels.dtype == torch.uint8:
-            return values.add_(0.5).clamp_(0, 255).to(torch.uint8)
-        return values.clamp(0, 255).to(pixels.dtype)
+        if pixels.dtype != torch.uint8:
+            return values.clamp(0, 255)
+        values = values.add_(0.5).clamp_(0, 255)
+        return values.to(torch.int32) if values.device.type == "cpu" else values
 
     def masks(self, masks: Tensor, drawn: Drawn, outside: int | float = 0) -> Tensor:
         """Masks of the same pictures, `N x H x W` or `N x C x H x W` of any type: geometry alone, every value one of the mask's own.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netspec.augment.counting import Floats, Numbers, between
+from netspec.augment.counting import Floats, Numbers, between, some
 from netspec.graph import Augmentation
 
 LUMA: Final = (0.299, 0.587, 0.114)
@@ -30,6 +30,11 @@ class Coloured:
     factor: Floats | None = None
     matrices: Floats | None = None
     to_mean: bool = False
+
+    def of(self, rows: slice) -> Coloured:
+        """Those of some of the pictures."""
+        factor, matrices = (None if values is None else values[rows] for values in (self.factor, self.matrices))
+        return Coloured(some(self.shown, rows), factor, matrices, self.to_mean)
 
 
 def needs_mean(step: Augmentation) -> bool:
@@ -107,7 +112,7 @@ def _scaled(pixels: Tensor, steps: Sequence[Coloured], means: Tensor | None) -> 
             assert means is not None
             mean = scale * (means @ grey_weights(pixels.shape[1], device)) + offset
         scale, offset = scale * factor, offset * factor + (1 - factor) * mean
-    return torch.addcmul(offset[:, None, None, None], pixels, scale[:, None, None, None])
+    return torch.mul(pixels, scale[:, None, None, None]).add_(offset[:, None, None, None])
 
 
 def grey_weights(channels: int, device: torch.device) -> Tensor:

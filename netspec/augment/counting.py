@@ -6,6 +6,7 @@ host, for a whole batch at once, so that every device computes with the same par
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,11 @@ class Numbers:
     def of_epoch(self, epoch: int) -> Numbers:
         """The numbers of the same pictures in another epoch."""
         return Numbers(self.seed, epoch, self.indices, self.stream)
+
+
+def some(values: Mapping[str, Floats], rows: slice) -> dict[str, Floats]:
+    """The figures of some of the pictures, from those of all."""
+    return {name: one[rows] for name, one in values.items()}
 
 
 def between(u: Floats, interval: tuple[float, float]) -> Floats:

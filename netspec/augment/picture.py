@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from netspec.augment.counting import Floats, Numbers, Words, between
+from netspec.augment.counting import Floats, Numbers, Words, between, some
 from netspec.augment.geometry import Canvas, rectangle
 from netspec.values import Word
 
@@ -36,6 +36,9 @@ class Blur:
         u = numbers.uniform(position, 2)
         sigma = np.where(u[:, 0] < arguments["p"], between(u[:, 1], arguments["sigma"]), 0.0)
         return Blur({"sigma": sigma}, ceil(3 * arguments["sigma"][1]))
+
+    def of(self, rows: slice) -> Blur:
+        return Blur(some(self.shown, rows), self.reach)
 
     def apply(self, pixels: Tensor) -> Tensor:
         sigma, reach = self.shown["sigma"], self.reach
@@ -60,6 +63,9 @@ class Noise:
     def draw(arguments: Mapping[str, Any], numbers: Numbers, position: int, canvas: Canvas) -> Noise:
         applied = numbers.uniform(position, 1)[:, 0] < arguments["p"]
         return Noise({"std": np.where(applied, arguments["std"], 0.0)}, numbers.words(position, 3)[:, 1:])
+
+    def of(self, rows: slice) -> Noise:
+        return Noise(some(self.shown, rows), self.keys[rows])
 
     def apply(self, pixels: Tensor) -> Tensor:
         std = torch.from_numpy(self.shown["std"].astype(np.float32)).to(pixels.device)
@@ -102,6 +108,9 @@ class Erase:
         shown = {name: side * applied for name, side in zip(("left", "top", "width", "height"), sides, strict=True)}
         return Erase(shown, None if isinstance(arguments["value"], Word) else float(arguments["value"]))
 
+    def of(self, rows: slice) -> Erase:
+        return Erase(some(self.shown, rows), self.value)
+
     def apply(self, pixels: Tensor) -> Tensor:
         left, top, width, height = (torch.from_numpy(self.shown[n]).to(pixels.device) for n in ("left", "top", "width", "height"))
         inside = covered(left, width, pixels.shape[3])[:, None, None, :] & covered(top, height, pixels.shape[2])[:, None, :, None]
@@ -124,6 +133,9 @@ class Tone:
 
     which: NDArray[np.int64]
     strength: Floats
+
+    def of(self, rows: slice) -> Tone:
+        return Tone(self.which[rows], self.strength[rows])
 
     def apply(self, pixels: Tensor) -> Tensor:
         made = pixels

@@ -23,6 +23,9 @@ Net = Annotated[str | None, typer.Option("--net", metavar="NAME", help="Which ne
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 MaxNodes = Annotated[int, typer.Option("--max-nodes", min=1, help="Layers allowed once blocks and loops are written out.")]
 MaxBytes = Annotated[int, typer.Option("--max-bytes", min=1, help="Size allowed of a spec.")]
+AllowEmptyClass = Annotated[
+    bool, typer.Option("--allow-empty-class", help="Take the folder of a class without images for a class without samples.")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps, or auto for the best there is.")]
 
 

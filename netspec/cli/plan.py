@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netspec.cli.options import Device, Json, Net, Set, Spec, compiled
+from netspec.cli.options import AllowEmptyClass, Device, Json, Net, Set, Spec, compiled
 from netspec.cli.terminal import show_json
 
 if TYPE_CHECKING:
@@ -17,14 +17,22 @@ EXAMPLE = "Example: netspec plan flowers.net --data photos --set train.batch=64"
 Data = Annotated[Path, typer.Option("--data", help="What the net is to be trained on, as for `netspec train`.", show_default=False)]
 
 
-def command(spec: Spec, data: Data, set_: Set = None, net: Net = None, json: Json = False, device: Device = "auto") -> None:
+def command(
+    spec: Spec,
+    data: Data,
+    set_: Set = None,
+    net: Net = None,
+    json: Json = False,
+    device: Device = "auto",
+    allow_empty_class: AllowEmptyClass = False,
+) -> None:
     """What training will do before it does it: what learns, where the backward pass ends, what is kept, and the memory of a step."""
     from netspec.report.planned import plan_lines
     from netspec.training.devices.device import choose_device
     from netspec.training.planning import plan_training
 
     graph = compiled(spec, set_, net)
-    plan = plan_training(graph, _samples(graph, data), choose_device(device))
+    plan = plan_training(graph, _samples(graph, data, allow_empty_class), choose_device(device))
     if json:
         show_json(plan.model_dump(mode="json"))
         return
@@ -32,8 +40,8 @@ def command(spec: Spec, data: Data, set_: Set = None, net: Net = None, json: Jso
         typer.echo(line)
 
 
-def _samples(graph: Graph, data: Path) -> int:
+def _samples(graph: Graph, data: Path, allow_empty_class: bool) -> int:
     """How many samples there are to train on."""
     from netspec.training.planning.counting import count_samples
 
-    return count_samples(graph, data)
+    return count_samples(graph, data, allow_empty_class)

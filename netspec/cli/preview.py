@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netspec.cli.options import Json, Net, Set, Spec, compiled, refuse_inputs
+from netspec.cli.options import AllowEmptyClass, Json, Net, Set, Spec, compiled, refuse_inputs
 from netspec.cli.terminal import show_json
 from netspec.diagnostics.text import escape
 
@@ -29,6 +29,7 @@ def command(
     set_: Set = None,
     net: Net = None,
     json: Json = False,
+    allow_empty_class: AllowEmptyClass = False,
 ) -> None:
     """A sheet of the very pictures that a net will see while it trains: each row an image, each column an epoch."""
     from netspec.backends.atomic import write_atomically
@@ -39,7 +40,7 @@ def command(
     target = out or Path(f"{'net' if str(spec) == '-' else spec.stem}-preview.png")
     if out is not None or not json:
         refuse_inputs(target, spec, data)
-    found = preview(graph, data, images=images, epoch=epoch, epochs=epochs)
+    found = preview(graph, data, images=images, epoch=epoch, epochs=epochs, allow_empty_class=allow_empty_class)
     if out is not None or not json:
         sheet = draw_sheet(["as it is", *(f"epoch {n}" for n in found.epochs)], found.tiles)
         write_atomically(target, [sheet], len(sheet))

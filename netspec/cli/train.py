@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from netspec.cli.options import Device, Net, Set, Spec, compiled
+from netspec.cli.options import AllowEmptyClass, Device, Net, Set, Spec, compiled
 from netspec.diagnostics import Exit, NetspecError
 
 EXAMPLE = "Example: netspec train mnist_convnet.net --data examples/mnist/mnist.npz --set train.epochs=2"
@@ -29,6 +29,10 @@ Rescue = Annotated[
     Path | None,
     typer.Option("--rescue-dir", help="Where to save the state if the run's folder takes nothing any more.", show_default=False),
 ]
+Shard = Annotated[bool, typer.Option("--shard", help="Divide the weights among the processes of torchrun (FSDP).")]
+AcceptDataChange = Annotated[
+    bool, typer.Option("--accept-data-change", help="With --resume, go on though the data has changed: not bit-identical.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or with the last one of this net.")]
 
 
@@ -42,7 +46,10 @@ def command(
     device: Device = "auto",
     tensorboard: Tensorboard = False,
     bad_images: BadImages = "error",
+    allow_empty_class: AllowEmptyClass = False,
+    accept_data_change: AcceptDataChange = False,
     rescue_dir: Rescue = None,
+    shard: Shard = False,
 ) -> int:
     """Train a net on images, as its sections train and data say."""
     import os
@@ -53,7 +60,9 @@ def command(
     from rich.console import Console
 
     from netspec.training import train
+    from netspec.training.devices.allocator import keep_freed_memory
 
+    keep_freed_memory()
     try:
         graph = compiled(spec, set_, net)
     except NetspecError as error:
@@ -61,7 +70,8 @@ def command(
             raise
         return _silent(error.exit, _WAITS)  # each process finds the same, and the first one says it
     given: dict[str, Any] = {"out": out, "resume": resume, "device": device, "tensorboard": tensorboard, "rescue": rescue_dir}
-    return _ended(lambda: train(graph, data, console=Console(), skip_bad=bad_images == "skip", **given))
+    given |= {"skip_bad": bad_images == "skip", "allow_empty_class": allow_empty_class, "accept_data_change": accept_data_change}
+    return _ended(lambda: train(graph, data, console=Console(), shard=shard, **given))
 
 
 def _ended(training: Callable[[], object]) -> int:

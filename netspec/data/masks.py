@@ -22,7 +22,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from netspec.data.found import IGNORED, Indices, Paths, Raw, Values
-from netspec.data.images.decode import FORMATS, MAX_PIXELS, Pixels, Unreadable, read_bytes
+from netspec.data.images.decode import FORMATS, MAX_PIXELS, Pixels, Unreadable, check_bounded, read_bytes
 from netspec.data.images.facts import other_size
 from netspec.data.images.loading import workers
 from netspec.data.samples import Column, MappedColumn, MemoryColumn, ReadColumn
@@ -161,6 +161,7 @@ def resized(mask: Pixels, height: int, width: int) -> Pixels:
 
 def decode_mask(content: bytes) -> Pixels:
     """A file's numbers of classes, `H x W`; of a picture of one bit 0 and 1. Raises :class:`Unreadable`."""
+    check_bounded(content)
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             return _numbers(image)

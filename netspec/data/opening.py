@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from netspec.data.classes import Known, number_classes
-from netspec.data.found import SPLITS, Found, Indices, Paths, Rows, Values
+from netspec.data.found import SPLITS, Coded, Found, Indices, Paths, Rows, Values
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.loading import Progress, memory_budget
+from netspec.data.inventory import Inventory
 from netspec.data.layouts.choosing import read_layout
 from netspec.data.looking.report import NOTHING, Report, checked
 from netspec.data.looking.reporting import report_on
@@ -23,8 +24,10 @@ from netspec.data.samples import Samples
 from netspec.data.shares import draw
 from netspec.data.task import Wanted
 from netspec.diagnostics import Diagnostic, NetspecError, Problem, failure
+from netspec.diagnostics.data import EmptyClasses, TooFewClasses
 from netspec.diagnostics.layouts import NoSamples
 from netspec.diagnostics.masks import MaskOutOfLine
+from netspec.diagnostics.preflight import EmptyClassesKept
 
 __all__ = ["SHARES", "SPLITS", "Division", "Splits", "open_data", "preflight"]
 
@@ -49,8 +52,8 @@ class Splits:
 
     ``classes`` are the names of the classes (or labels) by target, for those that have some. ``available`` names all splits that there
     are; ``own`` says whether they are the data's own, or drawn by shares. ``fingerprint`` stands for the content of all samples that were
-    opened, with their targets and splits, ``content`` for the same whatever their order and their splits. ``hidden`` counts entries that
-    were ignored, as `.git` and `Thumbs.db`. ``report`` is what :func:`preflight` says of all this.
+    opened, with their targets and splits, ``content`` for the same whatever their order and their splits, and ``inventory`` has a line for
+    each. ``hidden`` counts entries that were ignored, as `.git` and `Thumbs.db`. ``report`` is what :func:`preflight` says of all this.
     """
 
     path: Path
@@ -65,6 +68,7 @@ class Splits:
     hidden: int = 0
     report: Report = NOTHING
     content: str = ""
+    inventory: Inventory = Inventory(Path(), {}, {})  # noqa: RUF009
 
     def sets(self) -> dict[str, Samples]:
         """The splits there are, by name."""
@@ -85,6 +89,7 @@ def open_data(
     cache: DecodedCache | None = None,
     progress: Progress | None = None,
     skip_bad: bool = False,
+    allow_empty_class: bool = False,
     classes: Known | None = None,
 ) -> Splits:
     """Open data for a net, in any of the layouts that docs/data.md describes.
@@ -93,12 +98,14 @@ def open_data(
     it is all ``test``. Every image file of the splits in ``only`` is decoded once here, so that a broken one is found before
     anything is computed; the pixels stay in memory where they fit into ``budget`` bytes (half of the free memory if left out),
     else in the ``cache``, and without one are decoded again in each epoch. With ``skip_bad``, samples whose image cannot be decoded are
-    left out, and a warning names them. Where a model is to be measured, ``classes`` are those it knows: data that lacks some keeps the
-    numbers of the others.
+    left out, and a warning names them. With ``allow_empty_class``, the folder of a class without images is a class without samples, which
+    keeps its number, and a warning names it. Where a model is to be measured, ``classes`` are those it knows: data that lacks some keeps
+    the numbers of the others.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` with everything that is wrong.
     """
-    opened = _opened(path, wanted, division, only, Means(budget, cache, progress, skip_bad), classes or {})
+    means = Means(budget, cache, progress, skip_bad, allow_empty_class)
+    opened = _opened(path, wanted, division, only, means, classes or {})
     if opened.report.failed:
         raise NetspecError(opened.report.diagnostics())
     return _as_splits(path, opened, wanted, division)
@@ -113,10 +120,12 @@ def preflight(
     cache: DecodedCache | None = None,
     progress: Progress | None = None,
     skip_bad: bool = False,
+    allow_empty_class: bool = False,
 ) -> Report:
     """The report that :func:`open_data` makes of all splits, whatever is wrong with them. Raises what lies in the net, as N799."""
     try:
-        return _opened(path, wanted, division, SPLITS, Means(budget, cache, progress, skip_bad), {}).report
+        means = Means(budget, cache, progress, skip_bad, allow_empty_class)
+        return _opened(path, wanted, division, SPLITS, means, {}).report
     except NetspecError as error:
         if any(d.place is not None for d in error.diagnostics):
             raise
@@ -126,12 +135,13 @@ def preflight(
 
 @dataclass(frozen=True)
 class Means:
-    """How data is read: bytes of memory for it, and where decoded images are kept beyond that."""
+    """How data is read: bytes of memory for it, where decoded images are kept beyond that, and what is not an error."""
 
     budget: int | None
     cache: DecodedCache | None
     progress: Progress | None
     skip_bad: bool
+    allow_empty_class: bool
 
 
 @dataclass(frozen=True)
@@ -148,12 +158,31 @@ class _Opened:
 def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Opened:
     room = memory_budget() if means.budget is None else means.budget
     found = read_layout(path, wanted, room)
+    found.problems = list(_eased(found, means.allow_empty_class, bool(known)))
     _check_rows(path, found)
     _check_maps(found, wanted)
     classes = number_classes(path, found, wanted, known, only)
     splits = _divided(found, wanted, division)
     read = read_columns({s: rows for s, rows in splits.items() if s in only}, wanted, room, means.cache, means.progress, means.skip_bad)
     return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, splits, read))
+
+
+def _eased(found: Found, allow: bool, known: bool) -> Iterator[Problem]:
+    """The problems of a layout, where classes without images may be; where the classes are ``known``, what the data lacks of them is told
+    elsewhere."""
+    for problem in found.problems:
+        if not isinstance(problem, EmptyClasses):
+            yield problem
+        elif not known:
+            yield EmptyClassesKept(problem.path, problem.classes) if allow else problem
+            there = tuple(name for name in _names_of(found) if name not in problem.classes)
+            if allow and len(there) < 2:
+                yield TooFewClasses(problem.path, there)
+
+
+def _names_of(found: Found) -> tuple[str, ...]:
+    """The classes that there are folders of for training."""
+    return next((raw.names for raw in found.splits["train"].targets.values() if isinstance(raw, Coded)), ())
 
 
 def _check_rows(path: Path, found: Found) -> None:
@@ -186,6 +215,7 @@ def _as_splits(path: Path, opened: _Opened, wanted: Wanted, division: Division) 
         own=found.own,
         fingerprint=read.fingerprint(opened.classes),
         content=read.content(opened.classes),
+        inventory=Inventory(path if path.is_dir() else path.parent, {s: rows.name for s, rows in read.rows.items()}, read.samples),
         warnings=opened.report.warnings,
         hidden=found.skipped.hidden,
         report=opened.report,

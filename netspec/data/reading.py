@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from math import prod
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from netspec.data.columns import Decoded, decoded, fingerprint, image_column, row_digests, value_column
 from netspec.data.found import Paths, Raw, Rows, Values
@@ -51,12 +53,22 @@ class Read:
 
     def content(self, classes: Mapping[str, tuple[str, ...]]) -> str:
         """SHA-256 over every sample's content and targets, whatever their order, their places and their splits."""
-        samples: list[bytes] = []
+        samples = b"".join(found.tobytes() for found in self.samples.values())
+        ordered = np.sort(np.frombuffer(samples, "S32"))
+        return fingerprint(classes, [("samples", len(ordered), [ordered.tobytes()])])
+
+    @cached_property
+    def samples(self) -> dict[str, NDArray[np.uint8]]:
+        """SHA-256 of every sample's content and targets, `N x 32`, by split."""
+        found = {}
         for split, rows in self.rows.items():
-            columns = list(self.digests[split].values())
+            columns: list[Iterable[bytes]] = [*self.digests[split].values()]
             columns += [row_digests(raw) for raw in rows.targets.values() if isinstance(raw, Values)]
-            samples += [hashlib.sha256(b"".join(parts)).digest() for parts in zip(*columns, strict=True)]
-        return fingerprint(classes, [("samples", len(samples), sorted(samples))])
+            joined = bytearray()
+            for parts in zip(*columns, strict=True):
+                joined += hashlib.sha256(b"".join(parts)).digest()
+            found[split] = np.frombuffer(joined, np.uint8).reshape(-1, 32)
+        return found
 
     def _contents(self, split: str, rows: Rows) -> Iterator[tuple[str, int, Iterable[bytes]]]:
         for name, digests in self.digests[split].items():

@@ -76,7 +76,7 @@ class EmptyClasses(Problem):
         return f"{plural(len(self.classes), 'class')} without images in {escape(self.path)}: {_names(self.classes, 10)}"
 
     def help(self) -> str:
-        return "put images into each of these folders, or take the folders out"
+        return "put images into each of these folders, take the folders out, or let them be with --allow-empty-class"
 
 
 @dataclass(frozen=True)

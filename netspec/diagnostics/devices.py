@@ -1,4 +1,4 @@
-"""N758, N768, N848 to N850: devices, and trainings on several of them."""
+"""N758, N768, N848 to N851: devices, and trainings on several of them."""
 
 from dataclasses import dataclass
 
@@ -83,3 +83,20 @@ class DeviceNotForSeveral(Problem):
         if self.device.startswith("cuda"):
             return "leave the number out, as --device cuda: each process takes a device of its own"
         return "give --device cpu, or train in one process"
+
+
+@dataclass(frozen=True)
+class NotSharded(Problem):
+    """Something that a net whose weights are divided among processes cannot have."""
+
+    what: str
+    code = "N851"
+    exit = Exit.USAGE
+
+    def message(self) -> str:
+        return f"--shard does not go with {escape(self.what)}"
+
+    def help(self) -> str:
+        if self.what.startswith("one"):
+            return "start several processes with torchrun, as torchrun --nproc-per-node 2 -m netspec train … --shard"
+        return "leave one of the two out"

@@ -1,4 +1,4 @@
-"""N740, N743, N793, N794, N796, N865: what a look at data finds that does not stop a training."""
+"""N730, N740, N743, N793, N794, N796, N865: what a look at data finds that does not stop a training."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +31,24 @@ class ClassesMissing(Problem):
         if self.drawn:
             return f"they have too few samples for a share of {self.split}: figures on {self.split} say nothing of them"
         return f"figures on {self.split} say nothing of them; classes are known by name, so their numbers stay as they are"
+
+
+@dataclass(frozen=True)
+class EmptyClassesKept(Problem):
+    """Folders of classes without an image, as it was allowed."""
+
+    path: str
+    classes: tuple[str, ...]
+    code = "N730"
+    severity = "warning"
+    exit = Exit.DATA
+
+    def message(self) -> str:
+        names = listing([escape(n) for n in self.classes], limit=10)
+        return f"{plural(len(self.classes), 'class')} without a sample in {escape(self.path)}: {names}"
+
+    def help(self) -> str:
+        return "nothing can be learned of them; they keep their numbers, so images can be added later"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""N750 to N757, N763: the folder of a run, and what it was made with."""
+"""N731, N750 to N757, N763: the folder of a run, and what it was made with."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,10 +91,11 @@ class RunChanged(Problem):
 
 @dataclass(frozen=True)
 class DataChanged(Problem):
-    """The data is no longer what the run was started with."""
+    """The data is no longer what the run was started with. ``acceptable`` says whether the run could go on all the same."""
 
     path: str
     changes: tuple[str, ...]
+    acceptable: bool = True
     code = "N755"
     exit = Exit.DATA
 
@@ -105,7 +106,24 @@ class DataChanged(Problem):
         yield from (escape(c) for c in self.changes[:20])
 
     def help(self) -> str:
-        return "resume with the data of the run, or start another run"
+        back = "resume with the data of the run, or start another run"
+        if not self.acceptable:
+            return f"{back}; its classes and its splits cannot change, whatever is accepted"
+        return f"{back}; --accept-data-change goes on with the data as it is, not bit-identical any more"
+
+
+@dataclass(frozen=True)
+class NothingToAccept(Problem):
+    """A change of the data was accepted where no run goes on."""
+
+    code = "N731"
+    exit = Exit.USAGE
+
+    def message(self) -> str:
+        return "--accept-data-change goes with --resume: a new run has no data that could have changed"
+
+    def help(self) -> str:
+        return "add --resume to go on with a run, or leave --accept-data-change out"
 
 
 @dataclass(frozen=True)

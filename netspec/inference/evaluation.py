@@ -18,6 +18,7 @@ from netspec.diagnostics.text import escape
 from netspec.inference.exported import OnnxModel
 from netspec.inference.model import Model
 from netspec.inference.opening import open_model
+from netspec.objectives import figure_titles
 from netspec.report.models import Evaluation
 from netspec.training.measuring.measure import measure
 
@@ -51,6 +52,7 @@ def evaluate(
         figures=measures.values,
         outputs=measures.by_output(opened.named),
         warnings=tuple(warning.message() for warning in warnings),
+        titles=figure_titles(opened.learned),
     )
 
 

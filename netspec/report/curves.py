@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from netspec.diagnostics.text import escape
-from netspec.report.measured import SHARES, figure_names, metric_of, shown
+from netspec.figures import SHARES, metric_of, minimized
+from netspec.report.measured import figure_names, shown
 from netspec.report.models import BestEpoch, EpochRow, Figures
-from netspec.setting_kinds import LOWER
 
 TRAIN, VAL, TEST, INK, GRID = "#4477aa", "#ee6677", "#228833", "#333333", "#dddddd"
 """Tol's bright scheme, which stays distinct for eyes that see fewer colours."""
@@ -122,7 +122,7 @@ def dress(axes: Axes, name: str, title: str = "") -> None:
     if metric_of(name) in SHARES:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlim(left=max(axes.get_xlim()[0], 0.5))
-    if metric_of(name) in LOWER and axes.dataLim.ymin >= 0:
+    if minimized(name) and axes.dataLim.ymin >= 0:
         axes.set_ylim(0, 1.04 * axes.get_ylim()[1])
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)

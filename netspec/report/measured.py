@@ -1,22 +1,16 @@
-"""Measured figures by name, as ``val.age.mae``: in which order they stand, how each is written, and which way is better."""
+"""Measured figures by name, as ``val.age.mae``: in which order they stand, and how each is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from netspec.figures import SHARES, metric_of
 from netspec.report.models import EpochRow, TrainSettings
 from netspec.sections import METRICS as _METRICS
 
-SHARES: Final = frozenset({"accuracy", "top_k", "precision", "recall", "f1", "miou", "dice"})
-"""Figures that are shares of a whole, written in percent."""
 METRICS: Final = frozenset(_METRICS) | {"loss"}
 """All that is measured."""
-
-
-def metric_of(name: str) -> str:
-    """What a figure measures: ``mae`` of ``age.mae``."""
-    return name.rpartition(".")[2]
 
 
 def shown(name: str, value: float) -> str:

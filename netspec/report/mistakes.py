@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from netspec.data.found import IGNORED
 from netspec.diagnostics.text import escape
 
-NOT_COUNTED: Final = 255
-"""The class of a pixel of a mask that counts for nothing."""
 _LEAST, _MOST = 120, 240
 """Pixels that the longer side of a picture has, at least and at most: small ones are drawn larger by a whole factor, large ones smaller."""
 _GAP, _LINE, _COLUMNS = 10, 15, 6
@@ -119,7 +118,7 @@ def colored(mask: Tensor) -> NDArray[np.uint8]:
     numbers = mask.detach().cpu().numpy().astype(np.int64)
     colors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _CLASSES], dtype=np.uint8)
     found: NDArray[np.uint8] = colors[np.where(numbers < len(colors), numbers, 1 + (numbers - 1) % (len(colors) - 1))]
-    found[numbers == NOT_COUNTED] = _UNCOUNTED_COLOR
+    found[numbers == IGNORED] = _UNCOUNTED_COLOR
     return found
 
 

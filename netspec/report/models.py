@@ -126,9 +126,20 @@ class StageRecord(_Model):
     """The most bytes that the device's allocator held at a time, where it says so."""
 
 
+class DataChange(_Model):
+    """Data that changed while a run was broken off, as was accepted: from ``epoch`` on the run reads what its record says now, before that
+    what is told here. ``told`` says in sentences what changed."""
+
+    epoch: int
+    counts: dict[str, int]
+    fingerprint: str
+    told: tuple[str, ...]
+
+
 class DataRecord(_Model):
     """What a run was trained on. ``own_splits`` says whether the splits were the data's own; else ``split`` gives their shares.
-    ``fingerprint`` stands for all samples in their splits, ``content`` for the same however they are divided."""
+    ``fingerprint`` stands for all samples in their splits, ``content`` for the same however they are divided. ``changes`` are those that
+    were accepted, the first one first."""
 
     path: str
     counts: dict[str, int]
@@ -136,6 +147,9 @@ class DataRecord(_Model):
     split: tuple[float, ...]
     fingerprint: str
     content: str = ""
+    allow_empty_class: bool = False
+    """Whether a class may be without samples."""
+    changes: tuple[DataChange, ...] = ()
 
 
 class Versions(_Model):
@@ -150,6 +164,7 @@ class Versions(_Model):
     threads: int
     precision: Literal["fp32", "bf16"] = "fp32"
     processes: int = 1
+    sharded: bool = False
 
 
 class RunRecord(_Model):
@@ -208,6 +223,8 @@ class Evaluation(_Model):
     outputs: dict[str, OutputFigures]
     warnings: tuple[str, ...] = ()
     """What is odd about the data, as a class that it lacks."""
+    titles: dict[str, str] = {}
+    """What figures are called in words where their name does not say all: ``top_k`` with its k, ``top_5``."""
 
 
 class LabelProbability(_Model):

@@ -14,11 +14,10 @@ from netspec.backends.atomic import open_regular
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.reporting import NothingToCompare, UnknownFigure
 from netspec.diagnostics.text import closest
+from netspec.figures import minimized
 from netspec.report.history import read_history
-from netspec.report.measured import metric_of
 from netspec.report.models import EpochRow, RunRecord
 from netspec.report.wording import of_epochs
-from netspec.setting_kinds import LOWER
 
 _LARGEST: Final = 64 * 2**20
 """Bytes of a file that is still read."""
@@ -130,7 +129,7 @@ def in_order(runs: Sequence[Run], by: str) -> tuple[Run, ...]:
 
 
 def _rank(by: str) -> Callable[[Run], tuple[bool, float]]:
-    lower = by in OTHERS or metric_of(by) in LOWER
+    lower = by in OTHERS or minimized(by)
 
     def rank(run: Run) -> tuple[bool, float]:
         value = run.seconds if by == "time" else float(run.record.parameters) if by == "parameters" else run.figures.get(by)
@@ -143,4 +142,4 @@ def _rank(by: str) -> Callable[[Run], tuple[bool, float]]:
 def best_of(runs: Sequence[Run], name: str) -> float | None:
     """The best value of a figure."""
     values: Iterator[float] = (run.figures[name] for run in runs if name in run.figures)
-    return (min if metric_of(name) in LOWER else max)(values, default=None)
+    return (min if minimized(name) else max)(values, default=None)

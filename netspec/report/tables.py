@@ -12,7 +12,7 @@ from rich.text import Text
 
 from netspec.diagnostics.text import escape, plural
 from netspec.report.measured import titles, told
-from netspec.report.models import Evaluation, OutputFigures, RunRecord
+from netspec.report.models import Evaluation, OutputFigures, RunRecord, Versions
 from netspec.report.progress import Reporter
 from netspec.report.wording import of_changes, of_classes, of_data, of_net, of_stage, of_whole_run
 
@@ -30,7 +30,7 @@ def show_header(reporter: Reporter, folder: Path, record: RunRecord) -> None:
         **({"classes": of_classes(record.classes)} if record.classes else {}),
         "training": ", ".join([*(() if train.stages else of_stage(train)), *of_whole_run(train)]),
         **{f"{i}. {stage.name}": ", ".join([*of_stage(stage), *of_changes(stage)]) for i, stage in enumerate(train.stages, 1)},
-        "device": f"{record.versions.device}, {record.versions.precision}" + _processes(record.versions.processes),
+        "device": f"{record.versions.device}, {record.versions.precision}" + _processes(record.versions),
         "run": escape(str(folder)),
     }
     width = max(map(len, shown))
@@ -64,7 +64,7 @@ def show_evaluation(console: Console, found: Evaluation) -> None:
     """The figures, each class, and, for few classes, who is taken for whom."""
     for warning in found.warnings:
         console.print(Text(f"warning: {warning}", "yellow"), soft_wrap=True)
-    figures = "  ".join(_main_first(found.figures, "", ""))
+    figures = "  ".join(_main_first(found.figures, "", "", found.titles))
     console.print(Text(f"{figures}  on {plural(found.images, 'image')} ({found.split})", "bold"))
     for name, output in found.outputs.items():
         if len(found.outputs) > 1 and output.classes:
@@ -97,5 +97,7 @@ def _confusion(output: OutputFigures) -> Table:
     return table
 
 
-def _processes(count: int) -> str:
-    return "" if count == 1 else f", {count} processes"
+def _processes(versions: Versions) -> str:
+    if versions.processes == 1:
+        return ""
+    return f", {versions.processes} processes" + (", weights divided among them" if versions.sharded else "")

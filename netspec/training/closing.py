@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from netspec.report.page import Report, write_report
 from netspec.report.planned import plan_lines
 from netspec.report.plans import TrainingPlan
 from netspec.report.tables import show_outcome
+from netspec.training.devices.processes import ALONE, Processes
+from netspec.training.devices.sharding import load_whole
 from netspec.training.folders.folder import RunFolder
 from netspec.training.job import Job
 from netspec.training.loop import Training
@@ -35,9 +38,10 @@ from netspec.training.stopping import Interrupted
 
 
 def close_run(job: Job, splits: Splits, training: Training) -> RunRecord:
-    """Measure the weights to use, and write and say what came of the run. Of several processes the first one does so."""
+    """Measure the weights to use, and write and say what came of the run. Of several processes the first one does so; where the net is
+    divided, all of them measure."""
     keeper, position = training.keeper, training.position
-    if not job.processes.first:
+    if not (job.processes.first or job.shard):
         return keeper.record
     split = next((name for name in ("test", "val") if name in splits.sets()), None)
     measures: Measures | None = None
@@ -48,6 +52,8 @@ def close_run(job: Job, splits: Splits, training: Training) -> RunRecord:
         measures = _measured(job, samples, training)
         figures = measures.figures() if split == "test" else None
         mistakes = tuple(_mistakes(job, samples, measures, training))
+    if not job.processes.first:
+        return keeper.record
     used = None if figures is None else "last" if position.best is None else "best"
     finished: dict[str, Any] = {"status": "finished", "test": figures, "test_weights": used}
     record = keeper.record.model_copy(update=finished)
@@ -61,15 +67,18 @@ def close_run(job: Job, splits: Splits, training: Training) -> RunRecord:
 
 
 def _measured(job: Job, samples: Samples, training: Training) -> Measures:
-    training.net.load_state_dict(read_weights(training.keeper.folder.weights(training.keeper.record)))
+    these = job.processes if job.shard else ALONE
+    these.any(True)  # the first one has written the weights
+    load_whole(training.net, read_weights(training.keeper.folder.weights(training.keeper.record)))
     training.net.eval()
-    return measure(training.score, samples, job.lessons[-1].learned, job.settings.in_turn[-1].batch, lambda: _stop_if_asked(training))
+    batch, learned = job.settings.in_turn[-1].batch, job.lessons[-1].learned
+    return measure(training.score, samples, learned, batch, lambda: _stop_if_asked(training, these), these)
 
 
-def _stop_if_asked(training: Training) -> None:
+def _stop_if_asked(training: Training, processes: Processes) -> None:
     """Stop without saving: the state is that of the last epoch already, and the net holds the weights of the best."""
-    if training.request.signal is not None:
-        raise Interrupted(training.request.signal, training.keeper.folder.path)
+    if processes.any(training.request.signal is not None):
+        raise Interrupted(training.request.signal or signal.SIGTERM, training.keeper.folder.path)
 
 
 def _evaluation(record: RunRecord, split: str, measures: Measures) -> Evaluation:

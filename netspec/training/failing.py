@@ -16,6 +16,7 @@ from netspec.diagnostics.data import BadImages
 from netspec.diagnostics.learning import DeviceFailed
 from netspec.diagnostics.measuring import LossNotFinite
 from netspec.training.devices.precision import Precision, mixed
+from netspec.training.devices.sharding import held
 from netspec.training.folders.checkpoint import Position
 from netspec.training.folders.keeper import Keeper
 
@@ -80,4 +81,4 @@ def first_not_finite(net: CompiledNet, inputs: Mapping[str, Tensor], precision: 
 
 
 def _finite(tensor: Tensor) -> bool:
-    return bool(torch.isfinite(tensor).all())
+    return bool(torch.isfinite(held(tensor)).all())

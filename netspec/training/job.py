@@ -43,6 +43,9 @@ class Job:
     processes: Processes = ALONE
     tensorboard: bool = False
     skip_bad: bool = False
+    allow_empty_class: bool = False
+    accept_data_change: bool = False
+    shard: bool = False
     rescue: Path | None = None
     """Where the state is saved where the run's own folder takes nothing any more."""
 
@@ -53,7 +56,15 @@ def open_job(job: Job) -> Splits:
     division = Division(section_values(job.graph, "data")["split"], job.settings.seed)
     cache = None if section_values(job.graph, "data")["cache"] == "off" else DecodedCache.usual(job.reporter.problem)
     with job.processes.in_turn("data"):
-        splits = open_data(job.data, job.wanted, division=division, cache=cache, progress=job.reporter.reading, skip_bad=job.skip_bad)
+        splits = open_data(
+            job.data,
+            job.wanted,
+            division=division,
+            cache=cache,
+            progress=job.reporter.reading,
+            skip_bad=job.skip_bad,
+            allow_empty_class=job.allow_empty_class,
+        )
     assert splits.train is not None
     for warning in splits.warnings:
         job.reporter.problem(warning)
@@ -64,14 +75,6 @@ def open_job(job: Job) -> Splits:
 
 def new_record(job: Job, splits: Splits, folder: RunFolder) -> RunRecord:
     """The record of a run that begins."""
-    data = DataRecord(
-        path=escape(str(job.data)),
-        counts=splits.counts(),
-        own_splits=splits.own,
-        split=tuple(section_values(job.graph, "data")["split"]),
-        fingerprint=splits.fingerprint,
-        content=splits.content,
-    )
     return RunRecord(
         name=escape(folder.path.name),
         net=job.graph.name,
@@ -81,9 +84,22 @@ def new_record(job: Job, splits: Splits, folder: RunFolder) -> RunRecord:
         parameters=job.graph.parameters,
         trainable=max(learning(job.graph, lesson.frozen) for lesson in job.lessons),
         train=job.settings,
-        data=data,
+        data=data_record(job, splits),
         versions=versions(job),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def data_record(job: Job, splits: Splits) -> DataRecord:
+    """What is to be trained on."""
+    return DataRecord(
+        path=escape(str(job.data)),
+        counts=splits.counts(),
+        own_splits=splits.own,
+        split=tuple(section_values(job.graph, "data")["split"]),
+        fingerprint=splits.fingerprint,
+        content=splits.content,
+        allow_empty_class=job.allow_empty_class,
     )
 
 
@@ -100,4 +116,5 @@ def versions(job: Job) -> Versions:
         threads=torch.get_num_threads(),
         precision=job.precision,
         processes=job.processes.count,
+        sharded=job.shard,
     )

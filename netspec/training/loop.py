@@ -20,28 +20,23 @@ from netspec.diagnostics.measuring import LossNotFinite
 from netspec.freezing import learning
 from netspec.report.events import EventLog
 from netspec.report.models import EpochRow, StageRecord, StageSettings
-from netspec.training.batches import batch_bounds, epoch_order, group_of
-from netspec.training.devices.precision import mixed
-from netspec.training.devices.processes import ALONE, told_of_the_dead
-from netspec.training.devices.synchronised import Standing, Together, shares, synchronise
-from netspec.training.failing import check_weights, first_not_finite
+from netspec.training.devices.processes import ALONE
+from netspec.training.devices.synchronised import Together, synchronise
+from netspec.training.failing import check_weights
 from netspec.training.folders.checkpoint import Position
 from netspec.training.folders.keeper import Keeper
 from netspec.training.folders.receipts import digests, frozen_keys, receipt, receipt_lines
 from netspec.training.job import Job
 from netspec.training.learning.learner import Learner
-from netspec.training.learning.optimise import set_learning_rate
-from netspec.training.learning.schedules import learning_rate
-from netspec.training.learning.watching import Watch, after_epoch, after_plateau, better, watched
-from netspec.training.measuring.losses import OWN
+from netspec.training.learning.watching import after_epoch, after_plateau, better, watched
 from netspec.training.measuring.measure import Measures, measure
-from netspec.training.measuring.scoring import Results, Scoring
+from netspec.training.measuring.scoring import Results
 from netspec.training.measuring.sums import Sums
 from netspec.training.notes import going_on
 from netspec.training.oddities import odd_loss
 from netspec.training.runner import Runner
-from netspec.training.seeing import Seeing
 from netspec.training.stages import Lesson
+from netspec.training.steps import Steps
 from netspec.training.still import Keeping, cache_line
 from netspec.training.stopping import Interrupted, StopRequest
 
@@ -98,7 +93,7 @@ class Training:
         with self.reporter, self._logged(), self._rescued():
             self._announce()
             while self.position.stage < len(self.settings.in_turn):
-                self._steps()
+                self._train_epoch()
                 check_weights(self.net, self.position, self.keeper.kept)
                 started = time.perf_counter()
                 validation = self._validate()
@@ -137,9 +132,7 @@ class Training:
     def _rescue(self) -> None:
         """Save the state of the last step that is over."""
         here = self.position
-        self._standing.restore()
-        if here.step < len(self._bounds):
-            here.step -= here.step % self.stage.accumulate
+        self._steps.take_back(here)
         here.sums = self._sums.values() if here.step else {}
         self.keeper.rescue(self.learner, here, self.processes)
 
@@ -147,13 +140,8 @@ class Training:
         """What the steps of the stage need."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        self._scoring = Scoring(self.net.graph, self.lesson.learned, self.train.target, self._together if self.processes.several else OWN)
-        self._standing = Standing(self.net)
-        self._seeing = Seeing(self.net.graph, self.lesson.learned, self.settings.seed)
-        self._rows, self._val_rows, given = self._kept()
-        self._runner = Runner(self.net, self.processes, compiled=self.settings.compile, given=given)
-        self._bounds = batch_bounds(len(self.train), self.stage.batch)
-        self._shares = shares(self._bounds, self.processes)
+        rows, self._val_rows, given = self._kept()
+        self._steps = Steps(self.learner, self.job, self.lesson, self.stage, self.train, rows, given, self._together)
 
     def _kept(self) -> tuple[Samples, Samples | None, tuple[int, ...] | None]:
         """What the stage is trained and validated on: values of its frozen part, where keeping them pays, and the nodes that give them.
@@ -186,97 +174,47 @@ class Training:
             self.reporter.line(self._said)
             self._said = ""
 
-    def _steps(self) -> None:
+    def _train_epoch(self) -> None:
         """The steps of the epoch that are left."""
-        self._sums = sums = Sums(self._scoring.names, self.position.sums, self.position.step, self.device, self.processes)
+        here, steps = self.position, self._steps
+        self._sums = sums = Sums(steps.figures, here.sums, here.step, self.device, self.processes)
         self.net.train()
-        started, before = time.perf_counter(), self.position.seconds
-        for batch in self._batches():
-            first, behind, samples = group_of(self._bounds, self.position.step, self.stage.accumulate)
-            if self.position.step == first:
-                set_learning_rate(self.learner.optimizer, self._learning_rate(first))
-                self.learner.optimizer.zero_grad()
-            with self._runner.apart(self.position.step + 1 < behind):
-                sums.add(self._step(batch.to(self.device), samples))
-            self.position.step += 1
-            self.position.seconds = before + time.perf_counter() - started
-            if self.position.step == behind:
+        started, before = time.perf_counter(), here.seconds
+        for batch in steps.batches(here):
+            sums.add(self._step(batch))
+            here.step += 1
+            here.seconds = before + time.perf_counter() - started
+            if steps.is_over(here):
                 if self._check_every == 1:  # while the weights are those that gave the loss
                     self._check_loss(sums)
                 self._update()
                 sums.note()
                 self._look(sums)
 
-    def _look(self, sums: Sums) -> None:
-        """After a step of the optimiser: now and then see whether all is well, and whether to go on."""
-        step, asked = self.position.step, self.processes.any(self.request.signal is not None)
-        if step != len(self._bounds) and self._step_of_stage(step) % self._check_every and not asked:
-            return
-        self._check_loss(sums)
-        self.position.sums = sums.values()
-        self.reporter.step(self.position, self._bounds[step - 1][1])
-        if asked:
-            self._break_off()
-
-    def _batches(self) -> Iterator[Batch]:
-        """What this process computes of each batch that is left of the epoch. Where that is nothing, a sample that counts for nothing: each
-        process takes part in every step."""
-        self._order = epoch_order(len(self.train), self.settings.seed, self.position.epoch)
-        own = [(share.start, share.end) for share in self._shares[self.position.step :]]
-        return self._rows.in_epoch(self.position.epoch).batches(self._order, own)
-
-    def _step(self, batch: Batch, samples: int) -> dict[str, Tensor]:
-        """Forwards and backwards for a batch, whose gradients count for its share of the ``samples`` of the step; gives its figures as sums
-        over its samples, still on the device."""
-        epoch, step = self.position.epoch, self.position.step
-        own = self._shares[step]
-        inputs, targets = self._seeing(batch, self._order[own.start : own.end], epoch, step, own.mixes)
-        if self.processes.several:
-            self._together.counts = own.counts
-            torch.manual_seed(self.processes.seed(self.settings.seed, epoch, step))
-        with mixed(self.job.precision, self.device):
-            results = self._runner(inputs)
-        loss, figures = self._scoring.loss(results, targets)
-        share = len(batch) * self.processes.count / samples if own.counts else 0.0
-        with told_of_the_dead():
-            (loss if share == 1 else loss * share).backward()  # type: ignore[no-untyped-call]
-        return figures if own.counts else {name: torch.zeros_like(figure) for name, figure in figures.items()}
+    def _step(self, batch: Batch) -> dict[str, Tensor]:
+        """The gradients of the next batch; gives its figures, still on the device."""
+        return self._steps.gradients(batch.to(self.device), self.position)
 
     def _update(self) -> None:
-        """A step of the optimiser, and of the running mean behind it."""
-        if self.stage.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.learner.parameters(), self.stage.clip)
-        self.learner.optimizer.step()
-        self.position.updates += 1
-        if self.learner.averaged is not None:
-            self.learner.averaged.update(self.net, self.position.updates)
-        if self.processes.several:
-            self._standing.note()
+        """The step of the optimiser behind its batches."""
+        self._steps.update(self.position)
 
-    def _step_of_stage(self, batch: int) -> int:
-        """The number of the optimiser's step in the stage that a batch of the epoch under way belongs to."""
-        return self.position.stage_epoch * self._per_epoch() + batch // self.stage.accumulate
-
-    def _per_epoch(self) -> int:
-        return -(-len(self._bounds) // self.stage.accumulate)
-
-    def _learning_rate(self, batch: int) -> float:
-        """The learning rate of a batch of the epoch under way."""
-        stage, steps = self.stage, self._per_epoch()
-        at, factor = self._step_of_stage(batch), self.position.plateau.factor
-        return learning_rate(stage.schedule, stage.optimizer.settings["lr"], at, steps * stage.epochs, steps, factor)
+    def _look(self, sums: Sums) -> None:
+        """After a step of the optimiser: now and then see whether all is well, and whether to go on."""
+        here, steps, asked = self.position, self._steps, self.processes.any(self.request.signal is not None)
+        if here.step != len(steps.bounds) and steps.number(here) % self._check_every and not asked:
+            return
+        self._check_loss(sums)
+        here.sums = sums.values()
+        self.reporter.step(here, steps.bounds[here.step - 1][1])
+        if asked:
+            self._break_off()
 
     def _check_loss(self, sums: Sums) -> None:
         step = sums.first_bad_step()
         if step is not None:
-            raise failure(LossNotFinite("the loss", self.position.epoch + 1, step, self.keeper.kept, self._first_bad(step - 1)))
-
-    def _first_bad(self, step: int) -> str | None:
-        """What first is not finite where the batch of this number goes through the net once more."""
-        own, epoch = self._shares[step], self.position.epoch
-        batch = next(iter(self.train.in_epoch(epoch).batches(self._order, [(own.start, own.end)])))
-        inputs, _ = self._seeing(batch.to(self.device), self._order[own.start : own.end], epoch, step, own.mixes)
-        return first_not_finite(self.net, inputs, self.job.precision, self.device)
+            where = self._steps.first_bad(self.position, step - 1)
+            raise failure(LossNotFinite("the loss", self.position.epoch + 1, step, self.keeper.kept, where))
 
     def _validate(self) -> Measures | None:
         if self._val_rows is None:
@@ -284,7 +222,9 @@ class Training:
         self.reporter.validating()
         try:
             with self.learner.evaluated():
-                found = measure(self._score, self._val_rows, self.lesson.learned, self.stage.batch, self._stop_if_asked, self.processes)
+                found = measure(
+                    self._steps.score, self._val_rows, self.lesson.learned, self.stage.batch, self._stop_if_asked, self.processes
+                )
                 for monitor in watched(self.settings, self.stage):
                     found.figure(monitor)
                 return found
@@ -292,12 +232,9 @@ class Training:
             self._break_off()
             raise
 
-    def _score(self, batch: Batch) -> Results:
-        return self._runner.score(batch.to(self.device).inputs)
-
     def score(self, batch: Batch) -> Results:
         """The logits of a batch of the data as it is, by the names of the outputs."""
-        return Runner(self.net, ALONE, compiled=False).score(batch.to(self.device).inputs)
+        return Runner(self.learner, ALONE, compiled=False).score(batch.to(self.device).inputs)
 
     def _stop_if_asked(self) -> None:
         if self.processes.any(self.request.signal is not None):
@@ -321,7 +258,7 @@ class Training:
             stage=self.stage.name,
             train={name: total / len(self.train) for name, total in here.sums.items()},
             val=validation.values if validation else {},
-            lr=self._learning_rate(len(self._bounds) - 1),
+            lr=self._steps.learning_rate(here),
             seconds=round(here.seconds + validation_seconds, 3),
             images_per_second=round(len(self.train) / max(here.seconds, 1e-9), 1),
         )
@@ -351,16 +288,7 @@ class Training:
         if not enough and self.position.stage_epoch < stage.epochs:
             return None
         over = self._record(enough)
-        self.position = replace(
-            self.position,
-            stage=here.stage + 1,
-            stage_epoch=0,
-            plateau=Watch(),
-            patience=Watch(),
-            frozen={},
-            kept=None,
-            stages=[*here.stages, over],
-        )
+        self.position = self.position.in_next_stage(over)
         if self.position.stage < len(self.settings.in_turn):
             self.learner.enter(self.stage, self.lesson.frozen)
             self.position.frozen = self._digests()

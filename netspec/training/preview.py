@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,14 @@ from torch import Tensor
 
 from netspec.augment import Augmenter, Mixed
 from netspec.data import Division, open_data
+from netspec.data.found import IGNORED
 from netspec.data.samples import Batch, Samples
-from netspec.data.task import wanted_data
 from netspec.graph import Graph
 from netspec.report.mistakes import colored
 from netspec.report.models import TrainSettings
 from netspec.training.batches import batch_bounds, epoch_order
-from netspec.training.seeing import NOT_COUNTED
 from netspec.training.settings import train_settings
-from netspec.training.stages import lessons, section_values
+from netspec.training.stages import asked_of_data, lessons, section_values
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,16 @@ class Preview:
         return {"joined": list(self.joined), "images": images}
 
 
-def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5) -> Preview:
+def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5, allow_empty_class: bool = False) -> Preview:
     """The first images of the first epoch, as the net will see each of them in some epochs from ``epoch`` on.
 
     Exactly those pixels go into the net: by the seed, the division of the data and the batches that training takes. Raises a
     :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
     """
     settings, taught = train_settings(graph), lessons(graph)
-    asked = wanted_data(graph, chain.from_iterable(lesson.learned for lesson in taught))
+    asked = asked_of_data(graph, taught)
     division = Division(section_values(graph, "data")["split"], settings.seed)
-    found = open_data(data, asked, division=division, only=("train",)).train
+    found = open_data(data, asked, division=division, only=("train",), allow_empty_class=allow_empty_class).train
     assert found is not None
     chosen = epoch_order(len(found), settings.seed, 0)[:images]
     name = next((n for n in graph.augment), asked.inputs[0].name)
@@ -97,7 +95,7 @@ class _Seeing:
         for i, row in enumerate(rows):
             row["steps"] = drawn.figures(i)
         if self.masks:  # which are never mixed
-            masks = [self.augmenter.masks(mask, drawn, NOT_COUNTED) for mask in self.masks]
+            masks = [self.augmenter.masks(mask, drawn, IGNORED) for mask in self.masks]
             return _beside(self.augmenter.pixels(plain, drawn), masks), rows
         if not self.augmenter.mixes:
             return self.augmenter(plain, chosen, epoch), rows

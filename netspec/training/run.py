@@ -9,22 +9,22 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path, PurePath
 
 import torch
 from rich.console import Console
+from torch import nn
 
-from netspec.backends.torch import build
+from netspec.backends.torch import CompiledNet, build
 from netspec.compiler import graph_of
 from netspec.data import Splits
-from netspec.data.task import wanted_data
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics import NetspecError, failure
+from netspec.diagnostics.runs import DataChanged, NothingToAccept
 from netspec.diagnostics.text import escape
 from netspec.graph import Graph
 from netspec.report.curves import draw_curves
 from netspec.report.events import require_tensorboard
-from netspec.report.models import RunRecord
+from netspec.report.models import DataChange, RunRecord
 from netspec.report.preflight import in_short
 from netspec.report.progress import Reporter
 from netspec.report.tables import show_header
@@ -33,20 +33,22 @@ from netspec.training.closing import close_run
 from netspec.training.devices.device import own_device
 from netspec.training.devices.precision import channels_last, choose_precision
 from netspec.training.devices.processes import processes
+from netspec.training.devices.sharding import check_sharding, shard_weights
 from netspec.training.failing import told_of_device, told_of_images
 from netspec.training.folders.checkpoint import Position, read_state, restore_state
 from netspec.training.folders.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
 from netspec.training.folders.keeper import Keeper
-from netspec.training.folders.resuming import check_same_data, check_same_run, machine_differences
-from netspec.training.job import Job, new_record, open_job, versions
+from netspec.training.folders.resuming import check_same_run, data_changes, machine_differences
+from netspec.training.job import Job, data_record, new_record, open_job, versions
 from netspec.training.learning.averaging import Averaged
 from netspec.training.learning.learner import Learner
 from netspec.training.loop import Training
 from netspec.training.notes import notes
 from netspec.training.planning import plan_training
 from netspec.training.rescuing import rescued
+from netspec.training.runner import Logits
 from netspec.training.settings import train_settings
-from netspec.training.stages import lessons
+from netspec.training.stages import asked_of_data, lessons
 from netspec.training.stopping import Interrupted, StopRequest, stop_requests
 
 
@@ -69,7 +71,10 @@ def train(
     console: Console | None = None,
     tensorboard: bool = False,
     skip_bad: bool = False,
+    allow_empty_class: bool = False,
+    accept_data_change: bool = False,
     rescue: str | os.PathLike[str] | None = None,
+    shard: bool = False,
 ) -> RunResult:
     """Train a net on data, as the sections `train` and `data` of its file say: a folder of images or of images and masks, a CSV, arrays.
     The net is compiled already, or the path of its file.
@@ -78,23 +83,32 @@ def train(
     (without ``out``, the last of this net) goes on where it was broken off, to the same weights, bit for bit, on the same machine.
     The section `train` sets the seed that everything random comes from; the caller's own random numbers are left as they were. Where
     `torchrun` has started several processes, each calls this and computes its share; the first one writes. With ``skip_bad`` images that
-    cannot be read are left out, with a warning, where they are an error otherwise. Where the run's folder takes nothing any more, the
-    state is saved in a run below ``rescue``.
+    cannot be read are left out, with a warning, where they are an error otherwise; with ``allow_empty_class`` the folder of a class may be
+    without images, also where the run is resumed. With ``accept_data_change`` a resumed run goes on with data that has changed, by an epoch
+    that begins anew, and its record says so. Where the run's folder takes nothing any more, the
+    state is saved in a run below ``rescue``. With ``shard`` the weights are divided among the processes.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a wrong setting exits 1, a folder in use 2, data 3, a damaged checkpoint 4, disk
     and device 5, numbers that are not finite 6. Raises :class:`~netspec.training.stopping.Interrupted` when asked to stop.
     """
+    if accept_data_change and not resume:
+        raise failure(NothingToAccept())
     if tensorboard:
         require_tensorboard()
     graph = graph_of(graph)
     settings, taught = train_settings(graph), lessons(graph)
-    wanted = wanted_data(graph, chain.from_iterable(lesson.learned for lesson in taught))
+    wanted = asked_of_data(graph, taught)
     with processes(device) as these:
         chosen = own_device(device, these)
+        if shard:
+            check_sharding(settings, these, rescue=rescue is not None)
         precision = choose_precision(settings.precision, chosen)
         reporter = Reporter(console if these.first else None)
         aside, folder = (None if path is None else Path(path) for path in (rescue, out))
-        job = Job(graph, wanted, taught, settings, Path(data), chosen, precision, reporter, these, tensorboard, skip_bad, aside)
+        job = Job(
+            graph, wanted, taught, settings, Path(data), chosen, precision, reporter, these, tensorboard,
+            skip_bad, allow_empty_class, accept_data_change, shard, aside,
+        )  # fmt: skip
         return _resumed(job, folder) if resume else _begun(job, folder)
 
 
@@ -118,15 +132,18 @@ def _resumed(job: Job, out: Path | None) -> RunResult:
     if record.status == "finished":
         job.reporter.line(f"the run in {escape(str(folder.path))} is finished")
         return RunResult(folder.path, record, was_finished=True)
+    job = replace(job, allow_empty_class=job.allow_empty_class or record.data.allow_empty_class)
     with _held(job, folder):
         _probed(job, folder)
         splits = open_job(job)
-        check_same_data(job.data, record, splits)
+        changed = data_changes(job.data, record, splits, folder)
+        if changed and not job.accept_data_change:
+            raise failure(DataChanged(str(job.data), changed))
         if not folder.state.is_file():
             job.reporter.line("going on from the beginning: no step was saved")
         for difference in machine_differences(record.versions, versions(job)):
             job.reporter.line(f"not bit-identical: {difference}", "yellow")
-        return _run(job, splits, folder, record)
+        return _run(job, splits, folder, record, changed)
 
 
 def _agreed(job: Job, find: Callable[[], RunFolder]) -> RunFolder:
@@ -151,8 +168,8 @@ def run_name(graph: Graph) -> str:
     return stem if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", stem) else graph.name.lower()
 
 
-def _run(job: Job, splits: Splits, folder: RunFolder, record: RunRecord) -> RunResult:
-    """Train in a locked folder, from its state if it has one."""
+def _run(job: Job, splits: Splits, folder: RunFolder, record: RunRecord, changed: tuple[str, ...] = ()) -> RunResult:
+    """Train in a locked folder, from its state if it has one; ``changed`` says what of the data is not as it was."""
     keeper = Keeper(folder, record, writes=job.processes.first)
     if keeper.writes:
         sweep(folder)
@@ -160,18 +177,23 @@ def _run(job: Job, splits: Splits, folder: RunFolder, record: RunRecord) -> RunR
     keeper.write(folder.spec, job.graph.source.text.encode())
     if job.graph.files:
         keeper.write(folder.used, json.dumps(dict(job.graph.files), indent=1, sort_keys=True).encode())
+    if not changed and not folder.samples.is_file():
+        keeper.write(folder.samples, splits.inventory.packed())
     with _not_running_after(keeper), stop_requests(hold=job.processes.several) as request:
-        show_header(job.reporter, folder.path, keeper.record)
+        now = record.model_copy(update={"data": data_record(job, splits)}) if changed else keeper.record
+        show_header(job.reporter, folder.path, now)
         job.reporter.line(in_short(splits.report), "dim")
         for note in notes(job.graph, splits):
             job.reporter.line(f"note: {note}", "dim")
         _write_plan(job, splits, keeper)
-        return _trained(job, splits, keeper, request)
+        return _trained(job, splits, keeper, request, changed)
 
 
-def _trained(job: Job, splits: Splits, keeper: Keeper, request: StopRequest) -> RunResult:
+def _trained(job: Job, splits: Splits, keeper: Keeper, request: StopRequest, changed: tuple[str, ...]) -> RunResult:
     with told_of_device(job.device, keeper), seeded(job.settings.seed, job.device):
         training = _training(job, splits, keeper, request)
+        if changed:
+            _take_over(job, splits, keeper, training, changed)
         try:
             with told_of_images(lambda: training.position):
                 training.run()
@@ -210,17 +232,41 @@ def _write_plan(job: Job, splits: Splits, keeper: Keeper) -> None:
 def _training(job: Job, splits: Splits, keeper: Keeper, request: StopRequest) -> Training:
     # What is gone on with has all its weights in its state: the files that the spec asks for may be elsewhere by now.
     state = read_state(keeper.folder) if keeper.begun() else None
-    net = build(replace(job.graph, pretrained=()) if state else job.graph).to(job.device)
-    if channels_last(job.settings.layout, job.device, job.precision):
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net, root = _placed(build(replace(job.graph, pretrained=()) if state else job.graph), job)
     position = Position() if state is None else state.position
-    learner = Learner(net, job.device, None if job.settings.ema is None else Averaged(net, job.settings.ema))
+    learner = Learner(net, job.device, None if job.settings.ema is None else Averaged(net, job.settings.ema), root)
     at = min(position.stage, len(job.settings.in_turn) - 1)
     learner.enter(job.settings.in_turn[at], job.lessons[at].frozen)
     if state is not None:
         restore_state(state, learner)
     keeper.restore(learner, position)
     return Training(learner, job, splits, keeper, position, request)
+
+
+def _take_over(job: Job, splits: Splits, keeper: Keeper, training: Training, changed: tuple[str, ...]) -> None:
+    """Go on with data that has changed: the epoch under way begins anew, and the state says so before the record does, so that a run that
+    is killed in between is told of the change again."""
+    here, before = training.position, keeper.record.data
+    anew = f"; epoch {here.epoch + 1:,} begins anew" if here.step else ""
+    job.reporter.line(f"not bit-identical: the data has changed, as was accepted: {escape('; '.join(changed))}{anew}", "yellow")
+    if keeper.begun():
+        training.position = here = replace(here.at_epoch(here.epoch), kept=None)
+        keeper.save(training.learner, here)
+    change = DataChange(epoch=here.epoch + 1, counts=before.counts, fingerprint=before.fingerprint, told=changed)
+    keeper.write(keeper.folder.samples, splits.inventory.packed())
+    keeper.update(data=data_record(job, splits).model_copy(update={"changes": (*before.changes, change)}))
+
+
+def _placed(net: CompiledNet, job: Job) -> tuple[CompiledNet, nn.Module | None]:
+    """A net on its device; where its weights are to be divided, what runs it as well."""
+    if job.shard:
+        root = Logits(net)
+        shard_weights(root, net, job.device)
+        return net, root
+    net.to(job.device)
+    if channels_last(job.settings.layout, job.device, job.precision):
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net, None
 
 
 def _give_up(training: Training, status: str) -> None:

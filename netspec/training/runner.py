@@ -1,10 +1,11 @@
-"""How the net is run in a stage: as it is, compiled, or with the gradients of several processes summed."""
+"""How the net is run in a stage: as it is, compiled, with the gradients of several processes summed, or divided among them."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +13,27 @@ from torch.nn.parallel import DistributedDataParallel
 
 from netspec.backends.torch import CompiledNet
 from netspec.training.devices.processes import Processes, told_of_the_dead
+from netspec.training.learning.learner import Learner
 from netspec.training.measuring.scoring import Results
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
 
 
 class Runner:
-    """Runs a net on a batch's inputs, forwards with what learns set as the stage says: one is made for each stage.
+    """Runs the net of a learner on a batch's inputs, forwards with what learns set as the stage says: one is made for each stage.
 
     With ``given``, the inputs are the values of these nodes in the place of what the net takes.
 
     With ``compiled`` PyTorch compiles the net's program for the shapes that come, on a CUDA device into graphs that are launched as one.
     """
 
-    def __init__(self, net: CompiledNet, processes: Processes, *, compiled: bool, given: tuple[int, ...] | None = None) -> None:
+    def __init__(self, learner: Learner, processes: Processes, *, compiled: bool, given: tuple[int, ...] | None = None) -> None:
+        net = learner.net
         self._name = net.graph.outputs[0].name
-        self._plain = module = _Logits(net, given)
-        self._parallel = _parallel(module) if processes.several else None
+        self._divided = learner.root
+        self._plain = module = learner.root or Logits(net, given)
+        self._parallel = _parallel(module) if processes.several and learner.root is None else None
         run: nn.Module = self._parallel or module
         self._run = torch.compile(run, mode="reduce-overhead" if _on_cuda(net) else "default") if compiled else run
 
@@ -36,12 +43,18 @@ class Runner:
             return _named(self._run(*inputs.values()), self._name)
 
     def score(self, inputs: Mapping[str, Tensor]) -> Results:
-        """The logits in inference mode, by this process alone."""
-        return _named(self._plain(*inputs.values()), self._name)
+        """The logits without gradients, by this process alone; where the net is divided, all have to ask for some."""
+        if self._divided is None:
+            return _named(self._plain(*inputs.values()), self._name)
+        # What a weight is put together in stays for the steps behind, so it may not be a tensor of inference mode.
+        with told_of_the_dead(), torch.inference_mode(mode=False), torch.no_grad():
+            return _named(self._plain(*inputs.values()), self._name)
 
     @contextmanager
     def apart(self, apart: bool) -> Iterator[None]:
         """Within this, where ``apart``, gradients stay those of this process: more of the step is to come."""
+        if self._divided is not None:
+            cast("FSDPModule", self._divided).set_requires_gradient_sync(not apart)
         if self._parallel is None or not apart:
             yield
             return
@@ -55,10 +68,10 @@ def _parallel(module: nn.Module) -> DistributedDataParallel:
         return DistributedDataParallel(module, broadcast_buffers=False)
 
 
-class _Logits(nn.Module):
+class Logits(nn.Module):
     """A net's logits as the result of a module, which is what PyTorch can run in parallel."""
 
-    def __init__(self, net: CompiledNet, given: tuple[int, ...] | None) -> None:
+    def __init__(self, net: CompiledNet, given: tuple[int, ...] | None = None) -> None:
         super().__init__()
         self.net = net
         self.given = given

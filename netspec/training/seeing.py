@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 
 from netspec.augment import Augmenter, Mixed
+from netspec.data.found import IGNORED
 from netspec.data.samples import Batch
 from netspec.diagnostics import failure
 from netspec.diagnostics.stages import CannotMix, MaskOfOtherSize, MasksOfSeveral
 from netspec.graph import Graph
 from netspec.objectives import Objective
-
-NOT_COUNTED = 255
-"""The class of a pixel of a mask that counts for nothing."""
 
 Targets = Mapping[str, Tensor | Mixed]
 
@@ -60,7 +58,7 @@ class Seeing:
                 drawn = augmenter.draw(indices, epoch, (shape[1], shape[2], shape[3]))
                 inputs[name] = augmenter.pixels(inputs[name], drawn)
                 for mask in self._masks:
-                    targets[mask] = augmenter.masks(batch.targets[mask], drawn, NOT_COUNTED)
+                    targets[mask] = augmenter.masks(batch.targets[mask], drawn, IGNORED)
             else:
                 inputs[name] = augmenter(inputs[name], indices, epoch)
         if self._mixing is None or not mixes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+from netspec.data.task import Wanted, wanted_data
 from netspec.freezing import frozen_in_stages
 from netspec.graph import Graph
 from netspec.objectives import Objective, objectives
@@ -25,6 +28,11 @@ def lessons(graph: Graph) -> tuple[Lesson, ...]:
     values = section_values(graph, "train")
     stages = [values | dict(stage.values) for stage in graph.train.stages] or [values]
     return tuple(Lesson(objectives(graph, v), f) for v, f in zip(stages, frozen_in_stages(graph), strict=True))
+
+
+def asked_of_data(graph: Graph, taught: Iterable[Lesson]) -> Wanted:
+    """The inputs and targets that the data of a training has to give for these lessons."""
+    return wanted_data(graph, chain.from_iterable(lesson.learned for lesson in taught))
 
 
 def section_values(graph: Graph, section: str) -> dict[str, Any]:

@@ -50,11 +50,18 @@ def test_same_picture_in_any_batch(region: str, dtype: torch.dtype) -> None:
         assert torch.equal(torch.cat(parts), whole[order])
 
 
-def test_a_batch_that_is_done_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    region, pictures = "flip -> rotate(0.1) -> contrast(0.2) -> noise(3)", noisy(33)
-    whole = augmenter(region)(pictures, torch.arange(33), 0)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+@pytest.mark.parametrize("region", ["flip -> rotate(0.1) -> contrast(0.2) -> noise(3)", "zoom(0.2) -> crop(20x30)", "trivial_augment"])
+def test_a_batch_that_is_done_in_parts(region: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = noisy(33).to(dtype)
+    size = "3x20x30" if "crop" in region else "3x32x48"
+    monkeypatch.setattr("netspec.augment.augmenter._NUMBERS_AT_ONCE", 10**9)
+    whole = augmenter(region, size)(pictures, torch.arange(33), 0)
     monkeypatch.setattr("netspec.augment.augmenter._NUMBERS_AT_ONCE", 10_000)
-    assert torch.equal(augmenter(region)(pictures, torch.arange(33), 0), whole)
+    parts = augmenter(region, size)(pictures, torch.arange(33), 0)
+    assert parts.dtype == whole.dtype == dtype
+    assert parts.is_contiguous()
+    assert torch.equal(parts, whole)
 
 
 @pytest.mark.parametrize("region", [r for r, stages in REGIONS.items() if stages and "alternating" not in r])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import pytest
 import torch
 from torch import Tensor
@@ -81,6 +82,28 @@ def test_a_picture_does_not_depend_on_its_batch(index: int) -> None:
     together = made(pictures, torch.arange(COUNT), 2)
     alone = made(pictures[index : index + 1], torch.tensor([index]), 2)
     assert torch.equal(together[index : index + 1], alone)
+
+
+@pytest.mark.parametrize("then", ["", " -> brightness(0.2)"])
+def test_the_threads_of_opencv_do_not_matter(then: str) -> None:
+    """It shares large pictures out among them."""
+    pictures, before = noisy(2, 3, 700, 900), cv2.getNumThreads()
+    made, found = augmenter(REGIONS[0] + then, "3x700x900"), []
+    try:
+        for threads in (0, 1, 2, 8):
+            cv2.setNumThreads(threads)
+            found.append(made(pictures, torch.arange(2), 0))
+    finally:
+        cv2.setNumThreads(before)
+    assert all(torch.equal(seen, found[0]) for seen in found)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5])
+def test_any_number_of_channels(channels: int) -> None:
+    pictures = noisy(4, channels, HEIGHT, WIDTH)
+    made = augmenter(REGIONS[0], f"{channels}x40x56")
+    seen = made(pictures, torch.arange(4), 0)
+    assert (seen.float() - made(pictures.float(), torch.arange(4), 0)).abs().max() <= 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

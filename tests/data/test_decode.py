@@ -74,6 +74,23 @@ def test_orientation_agrees_with_pillow(number: int) -> None:
     assert (decode(content, RGB) == upright).all()
 
 
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("size", [(1, 7), (7, 1), (1, 1)])
+def test_one_pixel_wide_and_turned(number: int, mode: str, kind: str, size: tuple[int, int]) -> None:
+    """Where an axis of one pixel is turned round, NumPy calls what is counted backwards contiguous, and PyTorch refuses it."""
+    exif = Image.Exif()
+    exif[0x0112] = number
+    shades = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    content = encoded(Image.fromarray(shades).convert(mode), kind, exif=exif)
+    with Image.open(BytesIO(content)) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    assert (decode(content, ImageFormat(3, None, None)) == np.asarray(upright).transpose(2, 0, 1)).all()
+    larger = np.asarray(upright.resize((9, 9), Image.Resampling.BILINEAR)).transpose(2, 0, 1).astype(int)
+    assert np.abs(decode(content, ImageFormat(3, 9, 9)) - larger).max() <= 2
+
+
 def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 

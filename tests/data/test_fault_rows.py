@@ -23,6 +23,8 @@ DATA = {
     "D1 missing, a file, empty, unreadable": "data/test_preflight.py::test_what_cannot_be_data_is_named",
     "D1 a folder inside that is unreadable": "data/test_preflight.py::test_a_folder_inside_that_may_not_be_read",
     "D2 empty class folders": "data/test_folders.py::test_wrong_layouts",
+    "D2 allowed": "data/test_empty_classes.py::test_it_keeps_its_number",
+    "D2 allowed by commands, and in a resume": "data/test_empty_classes.py::test_it_is_trained_gone_on_with_and_measured",
     "D3 one class": "data/test_folders.py::test_wrong_layouts",
     "D5 images beside class folders": "data/test_folders.py::test_wrong_layouts",
     "D6 hidden and system entries": "data/test_folders.py::test_hidden_entries_and_links_to_folders_are_ignored",
@@ -36,6 +38,8 @@ DATA = {
     "D11 only five formats": "data/test_decode.py::test_unsupported_formats_are_refused",
     "D11 chunks that unpack to 100 MB": "data/test_fault_rows.py::test_a_bomb_beside_the_pixels_takes_no_time",
     "D11 many frames": "data/test_fault_rows.py::test_of_very_many_frames_the_first_is_read",
+    "D11 scans, chunks, blocks, loops": "data/test_bounded.py::test_more_than_is_allowed_is_refused_unseen",
+    "D11 as many as are allowed": "data/test_bounded.py::test_what_is_allowed_ends",
     "D11 files without end": "data/test_fault_rows.py::test_files_beyond_the_limit_are_not_read",
     "D13 all modes": "data/test_decode.py::test_modes",
     "D13 CMYK": "data/test_decode.py::test_cmyk_jpeg_is_converted",
@@ -63,8 +67,12 @@ DATA = {
     "D26 leaks": "data/test_folders.py::test_doubles_are_reported",
     "D27 two labels": "data/test_folders.py::test_doubles_are_reported",
     "D29 changed before a resume": "training/test_resume.py::test_what_cannot_be_resumed",
+    "D29 told by name": "training/test_data_changes.py::test_a_refusal_says_what_has_changed",
+    "D29 accepted": "training/test_data_changes.py::test_accepted_it_goes_on_and_says_so",
+    "D30 never accepted": "training/test_data_changes.py::test_classes_and_splits_never_change",
     "D30 other classes in a resume": "training/test_resume.py::test_what_cannot_be_resumed",
     "D31 a million files": "data/test_preflight.py::test_many_files_take_little_memory_each",
+    "D31 a look at all of it": "data/test_preflight.py::test_a_look_at_many_files_grows_with_their_number",
     "D31 broken off": "data/test_preflight.py::test_progress_is_told_and_may_break_it_off",
     "D33 a last batch of one": "training/test_fault_rows.py::test_a_last_batch_of_one_is_avoided",
     "D34 one in ten thousand": "data/test_preflight.py::test_one_in_ten_thousand",
@@ -77,6 +85,11 @@ DATA = {
 def test_every_fault_has_a_test(fault: str, test: str) -> None:
     file, _, name = test.partition("::")
     assert re.search(rf"^def {name}\(", (TESTS / file).read_text("utf-8"), re.MULTILINE), f"{fault}: there is no {test}"
+
+
+def test_no_row_is_missing() -> None:
+    rows = "1 2 3 5 6 7 9 10 11 13 14 15 17 18 19 21 22 23 25 26 27 29 30 31 33 34 35"
+    assert {fault.split()[0] for fault in DATA} == {f"D{n}" for n in rows.split()}
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -109,7 +122,7 @@ def test_a_bomb_beside_the_pixels_takes_no_time(content: bytes) -> None:
     try:
         assert decode(content, RGB).shape == RGB.shape
     except Unreadable as error:
-        assert "damaged" in str(error)
+        assert "damaged" in str(error) or "texts" in str(error)
     assert time.monotonic() - began < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 

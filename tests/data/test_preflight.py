@@ -17,6 +17,7 @@ from PIL import Image
 
 from netspec.cli.main import run
 from netspec.data import Division, open_data, preflight
+from netspec.data.images.decode import ImageFormat
 from netspec.data.images.facts import image_facts
 from netspec.data.layouts.class_folders import read_class_folders
 from netspec.data.looking.report import Report
@@ -24,6 +25,7 @@ from netspec.data.task import WantedTarget
 from netspec.diagnostics import Exit, NetspecError
 from tests.data.pictures import GREY, asked, encoded, noise, task, write_folder
 
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = """net Photos(classes = 2) { image: input(3x8x8)
   conv(4, 3) -> relu -> global_avgpool -> flatten -> linear(classes) }
 train { epochs = 1, batch = 4 }"""
@@ -233,6 +235,75 @@ def test_many_files_take_little_memory_each(tmp_path: Path) -> None:
     assert len(found.splits["train"]) == 10_000
     assert now < 10_000 * 200
     assert peak < 10_000 * 600
+
+
+def write_many(folder: Path, count: int) -> Path:
+    """So many files that all differ, each an image with a number behind its end."""
+    image = encoded(noise(0))
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        (folder / "ab"[number % 2] / f"{number:06}.png").write_bytes(image + number.to_bytes(4))
+    return folder
+
+
+def plain(content: bytes, wanted: ImageFormat) -> Any:
+    """In the place of a decoder, whose work does not depend on how many files there are."""
+    pixels = np.zeros(wanted.shape, np.uint8)
+    pixels[0, 0, 0] = 1
+    return pixels
+
+
+MEASURED = """
+import sys, tracemalloc
+from pathlib import Path
+from netspec.data import open_data
+from netspec.data.images import loading
+from netspec.data.looking import looks
+from tests.data.pictures import task
+from tests.data.test_preflight import plain
+loading.decode, looks.MANY = plain, 500
+for folder in sys.argv[1:]:
+    tracemalloc.start()
+    opened = open_data(Path(folder), task())
+    print(*tracemalloc.get_traced_memory())
+    tracemalloc.stop()
+"""
+
+
+def test_a_look_at_many_files_takes_little_memory_each(tmp_path: Path) -> None:
+    """Ten thousand files, beside 2,500: less than 1 kB each above their pixels while it goes on, and half of that is left. In a process of
+    its own, since Python keeps the parts of all paths that it has seen in one table."""
+    folders = [str(write_many(tmp_path / str(n), n)) for n in (100, 2_500, 10_000)]  # the first for what is only loaded once
+    done = subprocess.run([sys.executable, "-c", MEASURED, *folders], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    _, (few_now, few_peak), (now, peak) = ([int(n) for n in line.split()] for line in done.stdout.splitlines())
+    assert 3 * 8 * 8 < (now - few_now) / 7_500 < 3 * 8 * 8 + 500
+    assert (peak - few_peak) / 7_500 < 2 * 3 * 8 * 8 + 1_000
+
+
+def test_a_look_at_many_files_grows_with_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four times as many files take four times the calls of functions: nothing is looked at again for each of the others."""
+    monkeypatch.setattr("netspec.data.images.loading.decode", plain)
+    monkeypatch.setattr("netspec.data.looking.looks.MANY", 500)
+
+    def calls(folder: Path) -> int:
+        found = 0
+
+        def count(*_: object) -> None:
+            nonlocal found
+            found += 1
+
+        sys.setprofile(count)
+        try:
+            open_data(folder, task())
+        finally:
+            sys.setprofile(None)
+        return found
+
+    calls(write_many(tmp_path / "first", 100))  # what is only done once
+    few, many = (calls(write_many(tmp_path / str(n), n)) for n in (1_000, 4_000))
+    assert 2 * few < many < 4.2 * few
 
 
 def test_progress_is_told_and_may_break_it_off(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ _OF_DATA: tuple[Problem, ...] = (
     caching.FeaturesUnused("/home/ada/.cache/netspec/features", "Read-only file system"),
 )
 _OF_LAYOUTS: tuple[Problem, ...] = (
+    preflight.EmptyClassesKept("data/pets/train", ("hamster",)),
     preflight.ClassesMissing("val", ("Anjou", "Kaiser", "Red_Delicious"), 14),
     arrays.ArrayLengths("digits.npz", (("x_train", 60_000), ("y_train", 59_999))),
     masks.BadMasks(
@@ -117,13 +118,18 @@ _OF_RUNS: tuple[Problem, ...] = (
     runs.RunLocked("runs/pets", "process 4711 since 2026-03-01 09:30:00 UTC"),
     runs.BrokenRun("runs/pets", "no epoch was complete, so it holds no weights"),
     runs.RunChanged("runs/pets", ("train.epochs was 30, and is 50", "train.optimizer.settings.lr was 0.001, and is 0.01")),
-    runs.DataChanged("data/pets", ("train had 2,000 images, and has 2,050", "class hamster is new")),
+    runs.DataChanged(
+        "data/pets",
+        ("train had 2,000 samples, and has 2,001", "+2 samples added: cat/900.jpg and dog/1.jpg", "-1 sample removed: dog/7.jpg"),
+    ),
+    runs.NothingToAccept(),
     runs.CannotUseFolder("/mnt/runs/pets", "Read-only file system"),
     runs.DiskTooSmall("runs/VGG16-1", 1_660_000_000, 420_000_000),
     devices.NoSuchDevice("cuda", ("cpu",)),
     devices.ProcessDied("Connection closed by peer [127.0.0.1]:46251"),
     devices.ProcessesApart("WORLD_SIZE is set, and LOCAL_RANK is not"),
     devices.DeviceNotForSeveral("cuda:1", 2),
+    devices.NotSharded("one process alone"),
     settings.NothingToTrain("CatsDogs", 14_714_688),
     settings.LossDoesNotFit("cross_entropy", "tokens", (16, 64), None),
     predicting.NotOneImage("Siamese", ("left", "right")),

@@ -37,7 +37,7 @@ def test_figures_of_a_run_and_of_its_file_are_equal(case: Made) -> None:
     theirs = evaluate(case.onnx, case.data, device="cpu")
     assert theirs.split == "test", "the data has splits of its own"
     assert theirs.figures == pytest.approx(ours.figures, rel=1e-4, abs=1e-6)
-    assert theirs.outputs == ours.outputs
+    assert (theirs.outputs, theirs.titles) == (ours.outputs, ours.titles)
     assert set(theirs.figures) == set(record.test.values)
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from netspec.report.measured import METRICS, SHARES, shown, told
+from netspec.figures import LOWER, SHARES
+from netspec.report.measured import METRICS, shown, told
 from netspec.report.models import BestEpoch, ClassFigures, Evaluation, Figures, OutputFigures, RunRecord
 from netspec.report.progress import Reporter, epoch_line
 from netspec.report.tables import show_evaluation, show_header, show_outcome
-from netspec.setting_kinds import LOWER
 from tests.report.making import evaluation, record, rows, rows_of_two, settings, staged, two_outputs
 
 Golden = Callable[[str, str], None]
@@ -113,6 +113,7 @@ MASK = OutputFigures(
 )  # fmt: skip
 EVALUATIONS = {
     "classes": evaluation(),
+    "top": evaluation(figures={"loss": 1.2, "accuracy": 0.5, "top_k": 0.75}, titles={"top_k": "top_3"}),
     "outputs": evaluation(
         figures={"loss": 3.4, "age.loss": 30.1, "age.mae": 30.1, "mask.loss": 0.4, "mask.miou": 0.61},
         outputs={"age": OutputFigures(kind="number"), "mask": MASK},

@@ -6,10 +6,10 @@ import pytest
 
 from netspec.compiler import compile_source, diagnose
 from netspec.diagnostics import Diagnostic, NetspecError
+from netspec.figures import minimized
 from netspec.freezing import NamesNothing, factors
 from netspec.graph import Graph
 from netspec.objectives import DoesNotFit, monitors, objectives
-from netspec.setting_kinds import minimized
 from netspec.source import Source
 from netspec.values import ByOutput, Choice
 

@@ -111,7 +111,7 @@ def test_a_loss_that_stands_still_is_told_and_reported(tmp_path: Path, monkeypat
 
 def test_a_loss_that_explodes_is_told_and_the_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = said(monkeypatch)
-    monkeypatch.setattr("netspec.training.loop.learning_rate", lambda *a: 0.01 if a[2] < 15 else 30.0)
+    monkeypatch.setattr("netspec.training.steps.learning_rate", lambda *a: 0.01 if a[2] < 15 else 30.0)
     body = "flatten -> linear(8) -> linear(classes)"
     record = train(graph(tmp_path, body, epochs="5"), write_data(tmp_path), out=tmp_path / "run", device="cpu").record
     assert record.status == "finished"

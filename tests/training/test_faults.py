@@ -233,7 +233,7 @@ def test_an_image_that_cannot_be_read_any_more(
     seen: list[Path] = []
 
     def spoil_one(self: Training) -> None:
-        path = Path(self.train.name(int(self._order[-1])))
+        path = Path(self.train.name(int(self._steps._order[-1])))
         seen.extend([path, tmp_path / "copy"])
         shutil.copy(path, tmp_path / "copy")
         happens(path)

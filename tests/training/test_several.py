@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -24,9 +22,6 @@ from netspec.diagnostics import Exit, NetspecError
 from netspec.inference import evaluate
 from netspec.report.models import RunRecord
 from netspec.training import load_run, train
-from netspec.training.measuring.scoring import Scoring
-from netspec.training.runner import Runner
-from tests.training.nets import graph, write_data
 from tests.training.several import (
     HEADS_TRAIN,
     heads,
@@ -296,80 +291,6 @@ def test_masks_by_hand(tmp_path: Path) -> None:
     assert record.train.keep.settings["monitor"] == "val.miou"
 
 
-GEOMETRY = "augment { flip(both) -> rotate(0.2) -> zoom(0.3) -> shift(0.1) -> shear(0.1) -> brightness([0.98, 1.02]) }"
-BANDS = """
-net Bands {{
-    image: input(3x36x36)
-    {augment}
-    preprocess {{ scale(1/255) }}
-    mask: conv(9, 1)
-}}
-
-train {{ epochs = 2, batch = 8, metrics = accuracy }}
-"""
-
-
-def coordinates(folder: Path, count: int = 14) -> Path:
-    """Pictures whose red is six times the column and whose green six times the row; masks of nine squares, numbered by row and column."""
-    row, column = np.mgrid[:36, :36]
-    picture = np.stack([6 * column, 6 * row, np.full((36, 36), 100)]).astype(np.uint8)
-    mask = (3 * (row // 12) + column // 12).astype(np.uint8)
-    pictures, masks_of = np.stack([picture] * count), np.stack([mask] * count)
-    np.savez(folder / "bands.npz", x_train=pictures, y_train=masks_of, x_val=pictures[:2], y_val=masks_of[:2])
-    return folder / "bands.npz"
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Mapping[str, Tensor], Targets]]:
-    """What the net gets, and what it is held against, for each batch of training."""
-    inputs: list[Mapping[str, Tensor]] = []
-    found: list[tuple[Mapping[str, Tensor], Targets]] = []
-    real, really = Runner.__call__, Scoring.loss
-
-    def call(self: Runner, given: Mapping[str, Tensor]) -> Any:
-        inputs.append(given)
-        return real(self, given)
-
-    def loss(self: Scoring, results: Any, targets: Any) -> Any:
-        found.append((inputs[-1], targets))
-        return really(self, results, targets)
-
-    monkeypatch.setattr(Runner, "__call__", call)
-    monkeypatch.setattr(Scoring, "loss", loss)
-    return found
-
-
-def test_masks_follow_their_pictures(tmp_path: Path, seen: list[tuple[Mapping[str, Tensor], Targets]]) -> None:
-    """Every pixel says in its colours where it was, so what its mask has to be is known, but near the borders of the squares."""
-    data = coordinates(tmp_path)
-    train(
-        net(tmp_path, BANDS.format(augment=GEOMETRY.replace(" -> brightness([0.98, 1.02])", ""))), data, out=tmp_path / "run", device="cpu"
-    )
-    pixels = torch.cat([inputs["image"] for inputs, _ in seen]).float()
-    given = torch.cat([targets["mask"] for _, targets in seen])  # type: ignore[misc]
-    assert len(pixels) == 2 * 14
-    column, row = pixels[:, 0] / 6, pixels[:, 1] / 6
-    sure = ((column % 12 - 5.5).abs() < 4.5) & ((row % 12 - 5.5).abs() < 4.5) & (given != 255)
-    expected = 3 * (row / 12).long() + (column / 12).long()
-    assert torch.equal(given[sure].long(), expected[sure])
-    assert float(sure.float().mean()) > 0.5
-    assert len({tuple(mask.flatten().tolist()) for mask in given}) == 28, "no two pictures and epochs are alike"
-    plain = torch.from_numpy(np.load(data)["y_train"][0])
-    moved = [float((mask != plain).float().mean()) for mask in given]
-    assert min(moved) > 0.02
-
-
-def test_what_a_constant_fill_shows_counts_for_nothing(tmp_path: Path, seen: list[tuple[Mapping[str, Tensor], Targets]]) -> None:
-    augment = "augment { shift(0.3, fill=constant) }"
-    train(net(tmp_path, BANDS.format(augment=augment)), coordinates(tmp_path), out=tmp_path / "run", device="cpu")
-    pixels = torch.cat([inputs["image"] for inputs, _ in seen])
-    given = torch.cat([targets["mask"] for _, targets in seen])  # type: ignore[misc]
-    filled = pixels[:, 2] == 0
-    assert 0.02 < float(filled.float().mean()) < 0.6
-    assert bool((given[filled] == 255).all())
-    assert bool((given[pixels[:, 2] == 100] != 255).all())
-
-
 def test_pairs_by_hand(tmp_path: Path) -> None:
     """One encoder for both, pairs drawn anew in each epoch, the contrastive loss of Hadsell and others."""
     data = pair_data(tmp_path)
@@ -405,94 +326,6 @@ def test_pairs_learn(tmp_path: Path) -> None:
     assert record.test is not None
     assert record.test.values["auc"] > 0.95
     assert evaluate(tmp_path / "run", tmp_path / "pairs.npz", device="cpu").figures == pytest.approx(record.test.values, rel=1e-6)
-
-
-def test_rates_by_hand(tmp_path: Path) -> None:
-    """Each group learns at its share of the rate, while that falls; the last line that names a layer counts."""
-    text = HEADS_TRAIN.replace(
-        "schedule = constant", 'schedule = polynomial(power=1)\n    rates { body = 0.1, "body.4" = 3 }\n    layout = contiguous'
-    )
-    data = heads_data(tmp_path)
-    train(heads(tmp_path, text), data, out=tmp_path / "run", device="cpu")
-    torch.manual_seed(4)
-    hand, found = TwoHeads(), arrays(data)
-    shares = {hand.conv: 0.1, hand.hidden: 3.0, hand.kind: 1.0, hand.place: 1.0}
-    optimizer = torch.optim.SGD([{"params": list(m.parameters()), "share": s} for m, s in shares.items()], lr=0.1, momentum=0.9)
-    x, kind, place = pictures(found["x_train"]), found["kind_train"], found["place_train"]
-    step = 0
-    for epoch in range(2):
-        for start, end in BATCHES:
-            part = order(4, epoch)[start:end]
-            for group in optimizer.param_groups:
-                group["lr"] = group["share"] * 0.1 * (1 - step / 6)
-            kinds, places, _ = hand(x[part])
-            loss = 0.5 * functional.cross_entropy(kinds, kind[part], label_smoothing=0.1)
-            loss = loss + 2 * functional.huber_loss(places, place[part], delta=0.2)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-    equal(tmp_path / "run", hand, {"body.0": "conv", "body.4": "hidden", "kind": "kind", "place": "place"}, atol=1e-7)
-
-
-def test_a_step_of_each_group_is_its_share(tmp_path: Path) -> None:
-    """Of one step of plain gradient descent: what changes is exactly the share of what would have changed."""
-    text = "epochs = 1\n    loss { place = mse }\n    accumulate = 3\n    optimizer = sgd(lr=0.5)\n    schedule = constant"
-    text += "\n    layout = contiguous"
-    data, found = heads_data(tmp_path), {}
-    for name, rates in (
-        ("none", ""),
-        ("shares", 'rates { body = 0.25, "kind" = 2 }'),
-        ("nearly", "rates { body = 1e-30, kind = 1e-30, place = 1e-30 }"),
-    ):
-        train(heads(tmp_path, f"{text}\n    {rates}"), data, out=tmp_path / name, device="cpu")
-        found[name] = read_weights(tmp_path / name / "last.safetensors")
-    for key, whole in found["none"].items():
-        share = 0.25 if key.startswith("body") else 2 if key.startswith("kind") else 1
-        start = found["nearly"][key]
-        torch.testing.assert_close(found["shares"][key] - start, share * (whole - start), rtol=1e-3, atol=1e-6)
-        assert not torch.equal(whole, start)
-
-
-def test_layouts_give_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How weights and pictures lie in memory changes the order of sums alone, and nothing of the files."""
-    laid: list[bool] = []
-    real = Runner.__call__
-
-    def call(self: Runner, inputs: Any) -> Any:
-        laid.append(next(p for p in self._plain.parameters() if p.dim() == 4 and p.shape[0] > 1 < p.shape[1]).is_contiguous())
-        return real(self, inputs)
-
-    monkeypatch.setattr(Runner, "__call__", call)
-    body = "conv(4, 3, padding=1) -> tanh -> conv(6, 3, bias=false) -> bn -> tanh -> flatten -> linear(classes)"
-    data = write_data(tmp_path)
-    found = []
-    for layout in ("contiguous", "channels_last", "auto"):
-        train(graph(tmp_path, body, layout=layout, optimizer="sgd(lr=0.05)"), data, out=tmp_path / layout, device="cpu")
-        found.append(read_weights(tmp_path / layout / "last.safetensors"))
-        assert set(laid) == {layout == "contiguous"}
-        laid.clear()
-    for key, tensor in found[0].items():
-        torch.testing.assert_close(found[1][key], tensor, rtol=1e-4, atol=1e-5)
-        assert torch.equal(found[1][key], found[2][key])
-        assert found[1][key].is_contiguous()
-
-
-@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="PyTorch compiles with a C++ compiler")
-@pytest.mark.filterwarnings("ignore")
-def test_a_compiled_net_learns_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
-    data = heads_data(tmp_path)
-    compiled = []
-    real = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda *a, **k: (compiled.append(a), real(*a, **k))[1])
-    for name, setting in (("eager", "false"), ("compiled", "true")):
-        train(heads(tmp_path, f"{HEADS_TRAIN}compile = {setting}"), data, out=tmp_path / name, device="cpu")
-    assert len(compiled) == 1
-    ours, theirs = (read_weights(tmp_path / f"{name}/last.safetensors") for name in ("compiled", "eager"))
-    assert ours.keys() == theirs.keys()
-    for key, tensor in theirs.items():
-        torch.testing.assert_close(ours[key], tensor, rtol=1e-4, atol=1e-5)
 
 
 def test_a_stage_may_learn_by_other_losses(tmp_path: Path) -> None:

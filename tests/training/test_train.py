@@ -18,7 +18,7 @@ from netspec.backends.torch.weights import read_metadata, read_weights
 from netspec.compiler import load
 from netspec.diagnostics import Exit, NetspecError
 from netspec.report.models import RunRecord
-from netspec.training import load_run, loop, train
+from netspec.training import load_run, steps, train
 from tests.conftest import ROOT
 from tests.data.pictures import write_folder
 from tests.training.nets import BODY, graph, write_data
@@ -54,7 +54,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert ("mistakes.png" in names) == (record.test.values["accuracy"] < 1)
     assert names - {"mistakes.png"} == {
         "spec.net", "run.json", "history.csv", "curves.png", "confusion.png", "report.html", "plan.json",
-        "last.safetensors", "best.safetensors", "state.safetensors", ".lock",
+        "last.safetensors", "best.safetensors", "state.safetensors", "samples.tsv.gz", ".lock",
     }  # fmt: skip
     rows = list(csv.DictReader(StringIO((tmp_path / "run/history.csv").read_text("utf-8"))))
     assert [int(r["epoch"]) for r in rows] == list(range(1, 9))
@@ -272,7 +272,7 @@ def test_numbers_that_explode(tmp_path: Path) -> None:
 
 def test_the_last_finite_checkpoint_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The learning rate becomes absurd in the second epoch."""
-    monkeypatch.setattr(loop, "learning_rate", lambda *a: 0.01 if a[2] < 5 else 1e30)
+    monkeypatch.setattr(steps, "learning_rate", lambda *a: 0.01 if a[2] < 5 else 1e30)
     with pytest.raises(NetspecError, match="epoch 2") as caught:
         train(graph(tmp_path, optimizer="sgd"), write_data(tmp_path), out=tmp_path / "run", device="cpu")
     assert str(tmp_path / "run/state.safetensors") in next(iter(caught.value.diagnostics[0].problem.notes()))
@@ -284,7 +284,7 @@ def test_the_last_finite_checkpoint_is_kept(tmp_path: Path, monkeypatch: pytest.
 
 def test_weights_that_the_last_step_has_spoilt_are_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of the step itself is still finite: only the weights show it."""
-    monkeypatch.setattr(loop, "learning_rate", lambda *a: float("inf") if a[2] == 9 else 0.01)
+    monkeypatch.setattr(steps, "learning_rate", lambda *a: float("inf") if a[2] == 9 else 0.01)
     with pytest.raises(NetspecError, match=r"the weight \S+ is not finite in epoch 2, step 5") as caught:
         train(graph(tmp_path, optimizer="sgd"), write_data(tmp_path), out=tmp_path / "run", device="cpu")
     assert caught.value.exit == Exit.NUMBERS

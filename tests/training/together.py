@@ -1,7 +1,7 @@
 """Run by `torchrun`: trainings in several processes, of which test_processes.py sees what they leave.
 
-`all FOLDER` trains every net of the folder, and breaks off, refuses and goes on with one of them; `die RANK FOLDER` trains on the command
-line, and lets one process be killed in the second half of a step of the optimiser.
+`all FOLDER` trains every net of the folder, and breaks off, refuses and goes on with one of them; `shard FOLDER` does so with the weights
+divided; `die RANK FOLDER` trains on the command line, and lets one process be killed in the second half of a step of the optimiser.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from torch import Tensor
+
 from netspec.cli.main import run
 from netspec.compiler import load
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.caching import CacheLost
 from netspec.training import Interrupted, closing, train
+from netspec.training.devices import sharding
 from netspec.training.devices.processes import SaidElsewhere
+from netspec.training.folders.checkpoint import Position
 from netspec.training.folders.folder import RunFolder, locked
 from netspec.training.measuring.scoring import Scoring
+from netspec.training.steps import Steps
 
 RANK = int(os.environ.get("RANK", "0"))
 BREAKS_AT = 6
@@ -39,10 +44,10 @@ def without_pictures(put: Callable[[object, str, object], None] = setattr) -> No
         put(closing, name, lambda _: "a page")
 
 
-def trained(folder: Path, name: str, out: str, resume: bool = False) -> list[Any]:
+def trained(folder: Path, name: str, out: str, resume: bool = False, shard: bool = False) -> list[Any]:
     """How a training ends: what was raised, and its code or its exit."""
     try:
-        train(load(folder / f"{name}.net"), folder / f"{name}.npz", out=folder / out, resume=resume, device="cpu")
+        train(load(folder / f"{name}.net"), folder / f"{name}.npz", out=folder / out, resume=resume, device="cpu", shard=shard)
     except NetspecError as error:
         return ["error", error.diagnostics[0].problem.code]
     except (SaidElsewhere, Interrupted) as error:
@@ -105,6 +110,41 @@ def everything(folder: Path) -> None:
     (folder / f"rank{RANK}.json").write_text(json.dumps({"ends": ends, "written": files}), "utf-8")
 
 
+def divided(folder: Path) -> None:
+    """Every net once in layers that are put together one by one, and once with all that is in them at the same time."""
+    ends, parts = {}, {}
+    for large in (1, 10**9):
+        with patch.object(sharding, "_LARGE", large), held(parts):
+            for path in sorted(folder.glob("*.net")):
+                ends[f"{path.stem} {large}"] = trained(folder, path.stem, f"divided{large}/{path.stem}", shard=True)
+    with in_loss(1, BREAKS_AT, lambda: os.kill(os.getpid(), signal.SIGTERM)):
+        ends["asked"] = trained(folder, "dropout", "divided/asked", shard=True)
+    if RANK == 0:
+        shutil.copytree(folder / "divided/asked", folder / "later")
+    ends["asked, on"] = trained(folder, "dropout", "divided/asked", resume=True, shard=True)
+    with in_loss(1, BREAKS_AT, lost):
+        ends["lost"] = trained(folder, "dropout", "divided/lost", shard=True)
+    ends["lost, on"] = trained(folder, "dropout", "divided/lost", resume=True, shard=True)
+    (folder / f"rank{RANK}.json").write_text(json.dumps({"ends": ends, "held": parts}), "utf-8")
+
+
+@contextmanager
+def held(parts: dict[str, list[int]]) -> Iterator[None]:
+    """Meanwhile the bytes of weights, gradients and states of the optimiser that this process holds, and those of all, are put down at the
+    end of each training's last step."""
+    real = Steps.update
+
+    def update(self: Steps, position: Position) -> None:
+        gradients = [p.grad for p in self.learner.parameters() if p.grad is not None]
+        real(self, position)
+        kept = [t for state in self.learner.optimizer.state.values() for t in state.values() if isinstance(t, Tensor) and t.dim()]
+        tensors = [*self.learner.parameters(), *gradients, *kept]
+        parts[self.job.graph.name] = [sum(sharding.held(t).nbytes for t in tensors), sum(t.numel() * 4 for t in tensors)]
+
+    with patch.object(Steps, "update", update):
+        yield
+
+
 def dying(rank: int, folder: Path) -> int:
     out = str(folder / f"died{rank}")
     with in_loss(rank, BREAKS_AT, lambda: os.kill(os.getpid(), signal.SIGKILL)):
@@ -115,5 +155,7 @@ if __name__ == "__main__":
     without_pictures()
     if sys.argv[1] == "all":
         everything(Path(sys.argv[2]))
+    elif sys.argv[1] == "shard":
+        divided(Path(sys.argv[2]))
     else:
         sys.exit(dying(int(sys.argv[2]), Path(sys.argv[3])))

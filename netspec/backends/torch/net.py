@@ -87,6 +87,12 @@ class CompiledNet(Region):
         return frozen
 
     @property
+    def leaves(self) -> Mapping[str, nn.Module]:
+        """The modules of the layers, by their paths: those that the program runs."""
+        leaves: Mapping[str, nn.Module] = self.__dict__["_leaves"]
+        return leaves
+
+    @property
     def activations(self) -> dict[str, Ending | None]:
         """For each output, auxiliary ones last, the ``softmax`` or ``sigmoid`` it ends in, which :meth:`logits` leaves out."""
         return {o.name: self.graph.ending(o) for o in (*self.graph.outputs, *self.graph.auxiliary)}

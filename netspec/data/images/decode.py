@@ -3,7 +3,8 @@
 The rules, in this order:
 
 - JPEG, PNG, WebP, BMP and GIF are read, told apart by content; of an animation the first frame.
-- More than 89,478,485 pixels or 256 MB are refused, the pixels from the header, before anything is decoded.
+- More than 89,478,485 pixels or 256 MB are refused, the pixels from the header, before anything is decoded; so are more parts, as the
+  scans of a JPEG or the chunks of a PNG, than ``bounded.py`` allows, which would take for ever.
 - The orientation in the EXIF data is applied; EXIF data that is broken says nothing.
 - What is transparent is laid on white. CMYK, palettes and black-and-white become RGB or grey as Pillow does it; 16-bit grey is
   divided by 257, so that 65,535 becomes 255.
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch.nn import functional as F
 
+from netspec.data.images.bounded import endless
 from netspec.data.images.jpeg import Damaged, decode_jpeg
 
 Pixels = NDArray[np.uint8]
@@ -91,6 +93,7 @@ def read_bytes(path: Path) -> bytes:
 
 def decode(content: bytes, wanted: ImageFormat) -> Pixels:
     """The image as `channels x height x width` bytes. Raises :class:`Unreadable`."""
+    check_bounded(content)
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             return _pixels(content, image, wanted)
@@ -106,13 +109,19 @@ def decode(content: bytes, wanted: ImageFormat) -> Pixels:
         raise Unreadable(f"it is damaged ({str(error) or type(error).__name__})") from error
 
 
+def check_bounded(content: bytes) -> None:
+    """Raise :class:`Unreadable` for a file that would take for ever, before a decoder sees it."""
+    if (reason := endless(content)) is not None:
+        raise Unreadable(reason)
+
+
 def _pixels(content: bytes, image: Image.Image, wanted: ImageFormat) -> Pixels:
     if image.width * image.height > MAX_PIXELS:
         raise Unreadable(f"it has {image.width * image.height:,} pixels, and the limit is {MAX_PIXELS:,}")
     plain = _stored(content, image, wanted)
-    upright = _TURNS[_orientation(image)](plain)
-    size = (wanted.height or upright.shape[0], wanted.width or upright.shape[1])
-    pixels = resized(np.ascontiguousarray(upright), size)
+    turn = _orientation(image)
+    upright = plain if turn == 1 else np.array(_TURNS[turn](plain), order="C")
+    pixels = resized(upright, (wanted.height or upright.shape[0], wanted.width or upright.shape[1]))
     return pixels if len(pixels) == wanted.channels else np.repeat(pixels, wanted.channels, 0)
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from netspec.data.images.bounded import endless
 from netspec.data.images.decode import FORMATS, ImageFormat, Unreadable, orientation, own_size, read_bytes
 
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+_LONG = 2**24
+"""Bytes of a file whose header may take more than a few seconds: such files are looked at as ``bounded.py`` does, in whole."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ def image_facts(path: Path) -> ImageFacts | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+                return None
+            if found.st_size > _LONG and endless(read_bytes(path)) is not None:
                 return None
             with Image.open(path, formats=FORMATS) as image:
                 exif = image.info.get("exif")

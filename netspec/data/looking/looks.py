@@ -92,14 +92,17 @@ class Headers:
 
     def __init__(self, wanted: WantedInput, paths: Sequence[Paths]) -> None:
         self.wanted = wanted
-        files = [(part, i) for part in paths for i in range(len(part))]
-        chosen = files if len(files) <= MANY else [files[i] for i in _spread(len(files))]
+        ends = np.cumsum([len(part) for part in paths])
+        count = int(ends[-1])
+        chosen = np.arange(count) if count <= MANY else _spread(count)
+        of = np.searchsorted(ends, chosen, side="right").tolist()
+        files = [(paths[p], i - int(ends[p])) for p, i in zip(of, chosen.tolist(), strict=True)]  # counted from the end of their split
         with ThreadPoolExecutor(workers()) as pool:
-            facts = pool.map(lambda one: image_facts(one[0][one[1]]), chosen)
+            facts = pool.map(lambda one: image_facts(one[0][one[1]]), files)
             self.found: list[tuple[str, ImageFacts]] = [
-                (part.names[i], fact) for (part, i), fact in zip(chosen, facts, strict=True) if fact is not None
+                (part.names[i], fact) for (part, i), fact in zip(files, facts, strict=True) if fact is not None
             ]
-        self.sampled = len(files) > len(chosen)
+        self.sampled = count > len(files)
 
     def sizes(self) -> str:
         """From which size to which images go, and what becomes of them."""

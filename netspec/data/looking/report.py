@@ -20,7 +20,7 @@ CHECKS: Final[Mapping[str, tuple[str, ...]]] = {
     "entries": ("N720",),
     "files": ("N711", "N743", "N742", "N744", "N745", "N746"),
     "targets": ("N749", "N715"),
-    "classes": ("N704", "N705", "N708", "N709", "N710", "N723", "N740", "N865"),
+    "classes": ("N704", "N730", "N705", "N708", "N709", "N710", "N723", "N740", "N865"),
     "pairs": (),
     "balance": ("N793",),
     "sizes": ("N794",),

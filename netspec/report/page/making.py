@@ -19,6 +19,9 @@ def data(report: Report) -> Markup:
         warnings = [tag("li", tag("b", "Warning: "), line, class_="warning") for line in report.warnings]
         lines = [*warnings, *(tag("li", line) for line in report.notes)]
         parts.append(tag("ul", *lines, class_="notes"))
+    for change in record.data.changes:
+        what = f"From epoch {change.epoch:,} on the data was another one, as was accepted: {'; '.join(change.told)}."
+        parts.append(tag("p", what, class_="warning"))
     parts.append(tag("p", "Fingerprint ", tag("code", record.data.fingerprint), class_="muted"))
     return joined(parts)
 

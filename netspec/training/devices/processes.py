@@ -9,9 +9,11 @@ What one process is told without the others waiting for it stands in PyTorch's s
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -187,6 +189,7 @@ def processes(device: str) -> Iterator[Processes]:
         said = not joined.foremost(_SAID)
         assert distributed.group.WORLD is not None
         distributed.group.WORLD.abort()  # what the others wait for does not come any more
+        _let_go(error)
         if not (said and _is_death(error)):  # then the message cannot wait: torchrun ends this process as well
             time.sleep(_LETTING_GO if said else 2 * _LETTING_GO)
         if not said:
@@ -194,6 +197,15 @@ def processes(device: str) -> Iterator[Processes]:
         raise SaidElsewhere(int(getattr(error, "exit", Exit.BUG))) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget what the functions that an error has left still hold: as long as a net that is divided is among it, so is the group, and its
+    connections stay open, for whose end the others wait."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    gc.collect()
 
 
 def _is_death(error: Exception) -> bool:
@@ -232,11 +244,15 @@ def told_of_the_dead() -> Iterator[None]:
     """What PyTorch raises where another process is gone, as a sentence: N848."""
     try:
         yield
-    except RuntimeError as error:  # gloo and NCCL raise nothing more special
-        own = type(error).__name__ in ("OutOfMemoryError", "AcceleratorError") or "can't allocate memory" in str(error)
-        if own or not distributed.is_initialized():
+    except RuntimeError as error:
+        if not (distributed.is_initialized() and _of_connection(error)):
             raise
         raise failure(ProcessDied(_first_line(error))) from error
+
+
+def _of_connection(error: RuntimeError) -> bool:
+    """Whether it is the connection to other processes that has failed. gloo raises nothing more special, but names its own sources."""
+    return isinstance(error, distributed.DistError) or re.search(r"gloo|NCCL|ProcessGroup|TCPStore", str(error)) is not None
 
 
 def _first_line(error: Exception) -> str:

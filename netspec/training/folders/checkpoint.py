@@ -19,6 +19,7 @@ from netspec.backends.torch.weights import read_file, write_weights
 from netspec.diagnostics import failure
 from netspec.diagnostics.runs import BrokenRun
 from netspec.report.models import BestEpoch, EpochRow, StageRecord
+from netspec.training.devices.sharding import divided_as, gathered, load_whole
 from netspec.training.features.costs import Where
 from netspec.training.folders.folder import RunFolder
 from netspec.training.learning.learner import Learner
@@ -61,6 +62,12 @@ class Position:
         """The same behind this many epochs, before the first step of the next."""
         return replace(self, epoch=epoch, step=0, sums={}, seconds=0.0)
 
+    def in_next_stage(self, over: StageRecord) -> Position:
+        """The same where the stage under way is over, before the first step of the next."""
+        fresh = Position()
+        begun = {name: getattr(fresh, name) for name in ("stage_epoch", "plateau", "patience", "frozen", "kept")}
+        return replace(self, stage=self.stage + 1, stages=[*self.stages, over], **begun)
+
     def to_json(self) -> str:
         plain = dict(vars(self), format=_FORMAT, plateau=asdict(self.plateau), patience=asdict(self.patience))
         plain["rows"] = [row.model_dump() for row in self.rows]
@@ -91,6 +98,11 @@ class State:
 
 def save_state(folder: RunFolder, learner: Learner, position: Position) -> None:
     """Replace ``state.safetensors``; raises N810 where that fails, and the old state still stands."""
+    write_weights(folder.state, gathered(state_tensors(learner)), {_KEY: position.to_json()})
+
+
+def state_tensors(learner: Learner) -> dict[str, Tensor]:
+    """All tensors of a state by their keys in the file."""
     tensors = {f"model.{key}": tensor for key, tensor in learner.net.state_dict().items()}
     for key, parameter in zip(learner.names, learner.parameters(), strict=True):
         entries = learner.optimizer.state.get(parameter, {})
@@ -100,8 +112,7 @@ def save_state(folder: RunFolder, learner: Learner, position: Position) -> None:
     tensors["random.cpu"] = torch.get_rng_state()
     if learner.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(learner.device)
-    ready = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    write_weights(folder.state, ready, {_KEY: position.to_json()})
+    return tensors
 
 
 def read_state(folder: RunFolder) -> State:
@@ -115,7 +126,7 @@ def restore_state(state: State, learner: Learner) -> None:
     """Put a learner, which has entered the state's stage, and random numbers back to where the state was saved. Raises N753."""
     tensors = state.tensors
     with _said_of(state.folder):
-        learner.net.load_state_dict(_part(tensors, "model."))
+        load_whole(learner.net, _part(tensors, "model."))
         if learner.averaged is not None:
             learner.averaged.load(_part(tensors, "mean."))
         parameters = dict(zip(learner.names, learner.parameters(), strict=True))
@@ -146,4 +157,4 @@ def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
     """A tensor of an optimiser, laid out in memory as its parameter is, so that the same kernels go on with it."""
     if tensor.shape != parameter.shape:
         raise ValueError(f"the optimiser's state is {tuple(tensor.shape)} where the weight is {tuple(parameter.shape)}")
-    return torch.empty_like(parameter, requires_grad=False).copy_(tensor)
+    return torch.empty_like(parameter, requires_grad=False).copy_(divided_as(parameter, tensor))

@@ -25,7 +25,7 @@ from netspec.report.models import RunRecord
 RUNS: Final = Path("runs")
 _LOCK: Final = ".lock"
 _WRITTEN: Final = (
-    r"probe|spec\.net|used\.json|run\.json|history\.csv|plan\.json|report\.html|(?:curves|confusion|mistakes)\.png"
+    r"probe|spec\.net|used\.json|samples\.tsv\.gz|run\.json|history\.csv|plan\.json|report\.html|(?:curves|confusion|mistakes)\.png"
     r"|(?:last|best|state)\.safetensors"
 )
 _TEMPORARY: Final = re.compile(rf"\.(?:{_WRITTEN})\.\w+\.tmp")
@@ -46,6 +46,11 @@ class RunFolder:
     def used(self) -> Path:
         """The texts of the files that the spec uses, if it does: a table from their paths to what they held."""
         return self.path / "used.json"
+
+    @property
+    def samples(self) -> Path:
+        """The inventory of the data."""
+        return self.path / "samples.tsv.gz"
 
     @property
     def record(self) -> Path:

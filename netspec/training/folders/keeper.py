@@ -13,7 +13,8 @@ from netspec.diagnostics.runs import BrokenRun
 from netspec.report.history import history_csv
 from netspec.report.models import RunRecord
 from netspec.training.devices.processes import Processes
-from netspec.training.folders.checkpoint import Position, save_state
+from netspec.training.devices.sharding import attend, gathered
+from netspec.training.folders.checkpoint import Position, save_state, state_tensors
 from netspec.training.folders.class_names import weights_metadata
 from netspec.training.folders.folder import RunFolder, locked
 from netspec.training.learning.learner import Learner
@@ -49,9 +50,14 @@ class Keeper:
         """Write the state, wherever a step is over."""
         if self.writes:
             save_state(self.folder, learner, position)
+        elif learner.root is not None:
+            attend(state_tensors(learner))
 
     def rescue(self, learner: Learner, position: Position, processes: Processes) -> None:
-        """Write the state where another process has died: the first one does so, or, where that one is gone, another of those left."""
+        """Write the state where another process has died: the first one does so, or, where that one is gone, another of those left.
+        Of a net that was divided, a part is gone with it: what was saved before stands."""
+        if learner.root is not None:
+            return
         if processes.first:
             processes.tell("rescue")
             self.save(learner, position)
@@ -80,8 +86,10 @@ class Keeper:
 
     def _write_weights(self, learner: Learner, position: Position) -> None:
         if not self.writes:
+            if learner.root is not None:
+                attend(learner.weights())
             return
-        tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in learner.weights().items()}
+        tensors = gathered(learner.weights())
         metadata = weights_metadata(self.record, position.epoch)
         if position.best is not None and position.best.epoch == position.epoch:
             write_weights(self.folder.best, tensors, metadata)

@@ -13,6 +13,7 @@ from netspec.diagnostics.stages import FrozenChanged
 from netspec.diagnostics.text import plural
 from netspec.graph import Graph
 from netspec.report.models import FrozenRegion, StageRecord
+from netspec.training.devices.sharding import whole
 
 
 def frozen_keys(graph: Graph, frozen: frozenset[str]) -> tuple[str, ...]:
@@ -21,12 +22,12 @@ def frozen_keys(graph: Graph, frozen: frozenset[str]) -> tuple[str, ...]:
 
 
 def digests(tensors: Mapping[str, Tensor], keys: tuple[str, ...]) -> dict[str, str]:
-    """The SHA-256 of each tensor's bytes."""
+    """The SHA-256 of each tensor's bytes. Called in all processes where the tensors are divided."""
     return {key: _digest(tensors[key]) for key in keys}
 
 
 def _digest(tensor: Tensor) -> str:
-    plain = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
+    plain = whole(tensor.detach()).cpu().contiguous().view(-1).view(torch.uint8)
     return hashlib.sha256(plain.numpy().data).hexdigest()
 
 

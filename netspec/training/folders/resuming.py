@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from netspec.data import Splits
+from netspec.data.inventory import changes
 from netspec.diagnostics import failure
 from netspec.diagnostics.runs import DataChanged, RunChanged
+from netspec.diagnostics.text import listing, plural
 from netspec.graph import Graph
 from netspec.report.models import RunRecord, TrainSettings, Versions
+from netspec.training.folders.folder import RunFolder
 from netspec.training.stages import section_values
 from netspec.values import show
+
+_NAMED: Final = 5
+"""How many samples are named of those that are told together."""
+_SIGNS: Final = {"added": "+", "removed": "-", "changed": "~", "in another split": ">"}
 
 
 def check_same_run(folder: Path, record: RunRecord, graph: Graph, settings: TrainSettings) -> None:
     """Raise N754, with every difference, where the net or a setting is not the one the run was started with."""
-    changes = [*_changes("net", {"name": record.net}, {"name": graph.name})]
+    found = [*_changes("net", {"name": record.net}, {"name": graph.name})]
     if record.spec_sha256 != graph.digest:
-        changes.append("the text of the spec, or of a file it uses, has changed; the run keeps its own in spec.net")
-    changes += _changes("setting", record.settings, {name: show(value) for name, value in graph.settings.items()})
-    changes += _changes("train", _plain(record.train), _plain(settings))
-    changes += _changes("data", {"split": list(record.data.split)}, {"split": list(section_values(graph, "data")["split"])})
-    if changes:
-        raise failure(RunChanged(str(folder), tuple(changes)))
+        found.append("the text of the spec, or of a file it uses, has changed; the run keeps its own in spec.net")
+    found += _changes("setting", record.settings, {name: show(value) for name, value in graph.settings.items()})
+    found += _changes("train", _plain(record.train), _plain(settings))
+    found += _changes("data", {"split": list(record.data.split)}, {"split": list(section_values(graph, "data")["split"])})
+    if found:
+        raise failure(RunChanged(str(folder), tuple(found)))
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
@@ -42,20 +49,44 @@ def _changes(group: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> I
             yield f"{group}.{key} was {old}, and is {new}"
 
 
-def check_same_data(path: Path, record: RunRecord, splits: Splits) -> None:
-    """Raise N755 where the data is not, byte for byte, what the run was started with."""
-    changes: list[str] = []
+def data_changes(path: Path, record: RunRecord, splits: Splits, folder: RunFolder) -> tuple[str, ...]:
+    """What is different in the data from what the run was started with, in sentences; none where it is the same, byte for byte.
+
+    Raises N755 where no run could go on with it: with other classes, whose numbers the outputs stand for, or with other splits, since the
+    figures of validation that were compared are not there any more.
+    """
+    classes: list[str] = []
     for target in {**record.classes, **splits.classes}:
-        changes += _changed_classes(target, record.classes.get(target, ()), splits.classes.get(target, ()))
-    counts = splits.counts()
-    for split in {**record.data.counts, **counts}:
-        old, new = record.data.counts.get(split, 0), counts.get(split, 0)
-        if old != new:
-            changes.append(f"{split} had {old:,} images, and has {new:,}")
-    if not changes and record.data.fingerprint != splits.fingerprint:
-        changes.append("as many images as before, but not the same ones")
-    if changes:
-        raise failure(DataChanged(str(path), tuple(changes)))
+        classes += _changed_classes(target, record.classes.get(target, ()), splits.classes.get(target, ()))
+    before, now = record.data.counts, splits.counts()
+    counts = [
+        f"{split} had {before.get(split, 0):,} samples, and has {now.get(split, 0):,}"
+        for split in {**before, **now}
+        if before.get(split, 0) != now.get(split, 0)
+    ]
+    if not classes and not counts and record.data.fingerprint == splits.fingerprint:
+        return ()
+    divided = [] if record.data.own_splits == splits.own else [f"the data has {'splits' if splits.own else 'no splits'} of its own now"]
+    told = (*classes, *divided, *counts, *_named_changes(folder, splits))
+    if classes or divided or before.keys() != now.keys():
+        raise failure(DataChanged(str(path), told, acceptable=False))
+    return told
+
+
+def _named_changes(folder: RunFolder, splits: Splits) -> Iterator[str]:
+    """Samples that were added, removed, changed, or moved to another split, by name, as far as the run keeps them."""
+    try:
+        found = changes(folder.samples.read_bytes(), splits.inventory, own_splits=splits.own)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        yield f"which samples these are cannot be told: {folder.samples.name}, where the run keeps their names, is not there ({reason})"
+        return
+    sides = {"added": found.added, "removed": found.removed, "changed": found.changed, "in another split": found.moved}
+    for what, names in sides.items():
+        if names:
+            yield f"{_SIGNS[what]}{plural(len(names), 'sample')} {what}: {listing(list(names), limit=_NAMED)}"
+    if not any(sides.values()):
+        yield "no sample was added, removed or changed: they stand in another order"
 
 
 def _changed_classes(target: str, before: tuple[str, ...], now: tuple[str, ...]) -> Iterator[str]:
@@ -70,6 +101,6 @@ def machine_differences(before: Versions, now: Versions) -> list[str]:
     old, new = before.model_dump(), now.model_dump()
     return [
         f"{key} was {old[key]}, and is {new[key]}"
-        for key in ("torch", "numpy", "platform", "device", "threads", "precision", "processes")
+        for key in ("torch", "numpy", "platform", "device", "threads", "precision", "processes", "sharded")
         if old[key] != new[key]
     ]

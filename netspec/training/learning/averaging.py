@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from netspec.training.devices.sharding import divided_as, held
+
 
 class Averaged:
     """The exponential running mean of a net's parameters (Polyak and Juditsky, 1992).
@@ -22,7 +24,7 @@ class Averaged:
     def update(self, net: nn.Module, step: int) -> None:
         """Move towards the weights after step ``step`` (from 1) of the run, at most as far as `(1 + step) / (10 + step)` lets it stay."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        learning = [(self.means[key], p.detach()) for key, p in net.named_parameters() if p.requires_grad]
+        learning = [(held(self.means[key]), held(p.detach())) for key, p in net.named_parameters() if p.requires_grad]
         torch._foreach_lerp_([mean for mean, _ in learning], [p for _, p in learning], 1 - decay)
 
     def settle(self, net: nn.Module) -> None:
@@ -38,7 +40,7 @@ class Averaged:
     def load(self, means: Mapping[str, Tensor]) -> None:
         """Go on from means that were saved. Raises :class:`KeyError` or :class:`RuntimeError` where they are not those of the net."""
         for key, mean in self.means.items():
-            mean.copy_(means[key])
+            mean.copy_(divided_as(mean, means[key]))
 
     @contextmanager
     def in_place(self, net: nn.Module) -> Iterator[None]:

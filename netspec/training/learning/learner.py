@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from netspec.backends.torch import CompiledNet
@@ -24,6 +24,8 @@ class Learner:
     net: CompiledNet
     device: torch.device
     averaged: Averaged | None = None
+    root: nn.Module | None = None
+    """What runs the net where its weights are divided among processes (:mod:`~netspec.training.devices.sharding`)."""
     names: list[str] = field(default_factory=list)
     """The keys of the parameters that learn, in the order in which the optimiser has them."""
     kind: str = ""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from netspec.figures import minimized
 from netspec.report.models import BestEpoch, EpochRow, NamedSettings, StageSettings, TrainSettings
-from netspec.setting_kinds import minimized
 
 _THRESHOLD: Final = 1e-4
 """What share of the best a figure has to be better by, to be no plateau: PyTorch's default."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from torch import Tensor
 
 from netspec.objectives import Objective
-
-IGNORED: Final = 255
-"""What a pixel of a mask holds that counts for nothing."""
 
 
 def activated(objective: Objective, logits: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from netspec.data.found import IGNORED
 from netspec.objectives import MEASURING, Objective
-from netspec.training.measuring.deciding import IGNORED, activated
+from netspec.training.measuring.deciding import activated
 
 _AT_A_TIME: Final = 256
 """How many masks are counted at a time."""

@@ -16,6 +16,7 @@ from netspec.objectives import Kind, Objective, figure_name
 from netspec.report.models import ClassFigures, Figures, OutputFigures
 from netspec.training.batches import batch_bounds
 from netspec.training.devices.processes import ALONE, Processes
+from netspec.training.devices.synchronised import shares
 from netspec.training.measuring.losses import plain_loss
 from netspec.training.measuring.metrics import UNDEFINED, auc, confused, each, errors, from_confusion, scores
 from netspec.training.measuring.worst import Worst, WorstSample
@@ -87,17 +88,16 @@ def measure(
     processes: Processes = ALONE,
 ) -> Measures:
     """Run every sample of a split through the net once: of several processes each has its part, and all have the figures of the whole.
-    ``proceed`` is called after each batch, as often in all of them, and may raise to break off.
+    ``score`` and then ``proceed``, which may raise to break off, are called for each batch, as often in all of them.
 
     Raises N951 where an answer is not finite.
     """
     tallies = [_Tally(objective) for objective in learned]
-    bounds = [processes.part(start, end) for start, end in batch_bounds(len(samples), batch)]
-    batches = samples.batches(torch.arange(len(samples)), [(start, end) for start, end in bounds if start < end])
+    own = shares(batch_bounds(len(samples), batch), processes)
+    batches = samples.batches(torch.arange(len(samples)), [(share.start, share.end) for share in own])
     with torch.inference_mode():
-        for start, end in bounds:
-            if start < end:
-                _add(tallies, next(batches), score, samples, start)
+        for share, part in zip(own, batches, strict=True):
+            _add(tallies if share.counts else (), part, score, samples, share.start)
             if proceed is not None:
                 proceed()
     _join(tallies, processes)

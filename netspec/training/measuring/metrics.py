@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from netspec.data.found import IGNORED
 from netspec.objectives import WHILE_TRAINING, Objective
-from netspec.training.measuring.deciding import IGNORED, activated, decided
+from netspec.training.measuring.deciding import activated, decided
 from netspec.values import Choice
 
 Each = Callable[[Tensor, Tensor], Tensor]
