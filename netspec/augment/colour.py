@@ -96,7 +96,7 @@ def apply(pixels: Tensor, steps: Sequence[Coloured], means: Tensor | None) -> Te
         mean = torch.zeros_like(factor)
         if step.to_mean:
             assert means is not None
-            mean = (((matrix @ means[:, :, None])[:, :, 0] + offset) @ weights)[:, None]
+            mean = (((matrix @ means[:, :, None])[:, :, 0] + offset) * weights).sum(1, keepdim=True)
         matrix, offset = matrix * factor[:, :, None], offset * factor + (1 - factor) * mean
     mixed = torch.baddbmm(offset[:, :, None], matrix, pixels.flatten(2))
     return mixed.view(pixels.shape)
@@ -110,7 +110,7 @@ def _scaled(pixels: Tensor, steps: Sequence[Coloured], means: Tensor | None) -> 
         factor, mean = _factor(step, device), torch.zeros_like(offset)
         if step.to_mean:
             assert means is not None
-            mean = scale * (means @ grey_weights(pixels.shape[1], device)) + offset
+            mean = scale * (means * grey_weights(pixels.shape[1], device)).sum(1) + offset
         scale, offset = scale * factor, offset * factor + (1 - factor) * mean
     return torch.mul(pixels, scale[:, None, None, None]).add_(offset[:, None, None, None])
 

@@ -49,7 +49,7 @@ class Numbers:
         last = np.uint64(self.stream & 0xFFFF) | ((number >> _HALF) << np.uint64(16))
         counter = np.broadcast_arrays(number & _LOW, np.uint64(self.epoch & 0xFFFFFFFF), place, last)
         made = philox((counter[0], counter[1], counter[2], counter[3]), (self.seed & 0xFFFFFFFF, (self.seed >> 32) & 0xFFFFFFFF))
-        return np.stack(made, axis=-1).reshape(len(self.indices), -1)[:, :count]
+        return np.stack(made, axis=-1).reshape(len(self.indices), 4 * len(blocks))[:, :count]
 
     def uniform(self, step: int, count: int) -> Floats:
         """`N x count` numbers evenly from 0 to 1, both ends left out."""

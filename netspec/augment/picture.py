@@ -45,6 +45,10 @@ class Blur:
         distance = np.arange(-reach, reach + 1)
         kernel = np.exp(-(distance**2) / (2 * np.maximum(sigma, 1e-3)[:, None] ** 2))
         weights = torch.from_numpy((kernel / kernel.sum(1, keepdims=True)).astype(np.float32)).to(pixels.device)
+        if len(pixels) == 0:
+            return pixels
+        if pixels.shape[:2] == (1, 1):  # one plane alone would go through another kernel, and come out otherwise in its last bits
+            return Blur({"sigma": sigma.repeat(2)}, reach).apply(pixels.expand(2, -1, -1, -1))[:1]
         count, channels, height, width = pixels.shape
         weights = weights.repeat_interleave(channels, 0)[:, None]
         flat = F.pad(pixels.reshape(1, count * channels, height, width), (reach,) * 4, mode="replicate")

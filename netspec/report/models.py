@@ -165,6 +165,8 @@ class Versions(_Model):
     precision: Literal["fp32", "bf16"] = "fp32"
     processes: int = 1
     sharded: bool = False
+    opencv: str | None = None
+    """Stretches what is cut out of pictures; not told in runs of before."""
 
 
 class RunRecord(_Model):

@@ -105,6 +105,8 @@ def data_record(job: Job, splits: Splits) -> DataRecord:
 
 def versions(job: Job) -> Versions:
     """What computes it."""
+    import cv2
+
     device = job.device
     return Versions(
         netspec=netspec.__version__,
@@ -117,4 +119,5 @@ def versions(job: Job) -> Versions:
         precision=job.precision,
         processes=job.processes.count,
         sharded=job.shard,
+        opencv=cv2.__version__,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,6 @@ from netspec.backends.torch import CompiledNet
 from netspec.training.devices.processes import Processes, told_of_the_dead
 from netspec.training.learning.learner import Learner
 from netspec.training.measuring.scoring import Results
-
-if TYPE_CHECKING:
-    from torch.distributed.fsdp import FSDPModule
 
 
 class Runner:
@@ -52,9 +48,8 @@ class Runner:
 
     @contextmanager
     def apart(self, apart: bool) -> Iterator[None]:
-        """Within this, where ``apart``, gradients stay those of this process: more of the step is to come."""
-        if self._divided is not None:
-            cast("FSDPModule", self._divided).set_requires_gradient_sync(not apart)
+        """Within this, where ``apart``, gradients stay those of this process: more of the step is to come. Those of a net that is divided
+        are summed each time, since no process has room for all of them."""
         if self._parallel is None or not apart:
             yield
             return

@@ -108,7 +108,8 @@ class Steps:
         """A step of the optimiser, and of the running mean behind it."""
         learner = self.learner
         if self.stage.clip is not None:
-            torch.nn.utils.clip_grad_norm_(learner.parameters(), self.stage.clip)
+            with told_of_the_dead():
+                torch.nn.utils.clip_grad_norm_(learner.parameters(), self.stage.clip)
         learner.optimizer.step()
         position.updates += 1
         if learner.averaged is not None:

@@ -50,6 +50,21 @@ def test_same_picture_in_any_batch(region: str, dtype: torch.dtype) -> None:
         assert torch.equal(torch.cat(parts), whole[order])
 
 
+@pytest.mark.parametrize("region", ["blur([0.1, 2])", "contrast(0.4)", "flip -> rotate(0.1) -> brightness(0.2) -> contrast(0.4) -> blur"])
+@pytest.mark.parametrize("channels", [1, 2, 5, 8])
+def test_same_picture_in_any_batch_of_other_channels(region: str, channels: int) -> None:
+    made, pictures = augmenter(region, f"{channels}x32x48"), noisy(33, channels).float()
+    whole = made(pictures, torch.arange(33), 4)
+    for size in (1, 2, 32):
+        parts = [made(pictures[rows], rows, 4) for rows in torch.arange(33).split(size)]
+        assert torch.equal(torch.cat(parts), whole)
+
+
+def test_no_pictures() -> None:
+    for region in ("flip -> rotate(0.1)", "random_resized_crop -> contrast(0.2) -> blur"):
+        assert augmenter(region)(noisy(1)[:0], torch.arange(0), 0).shape == (0, 3, 32, 48)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
 @pytest.mark.parametrize("region", ["flip -> rotate(0.1) -> contrast(0.2) -> noise(3)", "zoom(0.2) -> crop(20x30)", "trivial_augment"])
 def test_a_batch_that_is_done_in_parts(region: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,7 +220,11 @@ def test_moved_and_put_in_another_order(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\x1f\x8bnothing", gzip.compress(b"a line without what belongs there\n")])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\x1f\x8bnothing", gzip.compress(b"a line without what belongs there\n")],
+    ids=["gone", "empty", "no archive", "no table"],
+)
 def test_a_run_without_names_says_so(spec: str, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
     """As one that was begun by an earlier version: numbers are told, and that names cannot be."""
     broken_off(spec, pets, tmp_path / "run", monkeypatch)

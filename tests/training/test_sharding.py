@@ -12,6 +12,8 @@ from netspec.diagnostics import NetspecError
 from netspec.training import train
 from netspec.training.devices.processes import ALONE, Processes
 from netspec.training.devices.sharding import check_sharding
+from netspec.training.folders.checkpoint import read_state
+from netspec.training.folders.folder import RunFolder
 from netspec.training.settings import train_settings
 from tests.training import several
 from tests.training.nets import NET, graph, write_data
@@ -45,6 +47,8 @@ def test_divided_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     without_pictures(monkeypatch.setattr)
     for name in (*SAME, *MORE):
         _same_as_alone(tmp_path, name)
+    names = [f"{name} {large}" for name in (*CLASSES, "heads", "pixels", "overlap", *MORE) for large in LARGE]
+    assert sorted(first["held"]) == sorted(second["held"]) == sorted(names)
     for parts in zip(first["held"].values(), second["held"].values(), strict=True):
         assert parts[0][0] + parts[1][0] == parts[0][1] == parts[1][1]
         assert max(parts[0][0], parts[1][0]) < 0.7 * parts[0][1]
@@ -88,6 +92,19 @@ def _went_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.report.progress.Reporter.line", lambda _, text, style="": said.append(text))
     result = train(load(folder / "dropout.net"), folder / "dropout.npz", out=folder / "later", resume=True, device="cpu")
     assert {"not bit-identical: processes was 2, and is 1", "not bit-identical: sharded was True, and is False"} <= set(said)
+    assert result.record.status == "finished"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_process_leaves_the_last_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    prepare(tmp_path)
+    done = ran("tests.training.together", "die divided", str(rank), str(tmp_path))
+    assert done.returncode != 0
+    assert done.stderr.count("error[N848]: another process of the training is gone") == 1, done.stderr
+    position = read_state(RunFolder(tmp_path / f"divided{rank}")).position
+    assert (position.epoch, position.step) == (1, 0)
+    without_pictures(monkeypatch.setattr)
+    result = train(load(tmp_path / "norms.net"), tmp_path / "norms.npz", out=tmp_path / f"divided{rank}", resume=True, device="cpu")
     assert result.record.status == "finished"
 
 

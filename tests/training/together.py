@@ -1,7 +1,8 @@
 """Run by `torchrun`: trainings in several processes, of which test_processes.py sees what they leave.
 
 `all FOLDER` trains every net of the folder, and breaks off, refuses and goes on with one of them; `shard FOLDER` does so with the weights
-divided; `die RANK FOLDER` trains on the command line, and lets one process be killed in the second half of a step of the optimiser.
+divided; `die RANK FOLDER` trains on the command line, and lets one process be killed in the second half of a step of the optimiser, and
+`"die divided" RANK FOLDER` with the weights divided.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any
 from unittest.mock import patch
 
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from netspec.cli.main import run
 from netspec.compiler import load
+from netspec.data.samples import Batch
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.caching import CacheLost
 from netspec.training import Interrupted, closing, train
@@ -131,17 +134,22 @@ def divided(folder: Path) -> None:
 @contextmanager
 def held(parts: dict[str, list[int]]) -> Iterator[None]:
     """Meanwhile the bytes of weights, gradients and states of the optimiser that this process holds, and those of all, are put down at the
-    end of each training's last step."""
-    real = Steps.update
+    end of each training's last step; after each batch, also of a step that has several, gradients are divided."""
+    gradients, update = Steps.gradients, Steps.update
 
-    def update(self: Steps, position: Position) -> None:
-        gradients = [p.grad for p in self.learner.parameters() if p.grad is not None]
-        real(self, position)
-        kept = [t for state in self.learner.optimizer.state.values() for t in state.values() if isinstance(t, Tensor) and t.dim()]
-        tensors = [*self.learner.parameters(), *gradients, *kept]
-        parts[self.job.graph.name] = [sum(sharding.held(t).nbytes for t in tensors), sum(t.numel() * 4 for t in tensors)]
+    def made(self: Steps, batch: Batch, position: Position) -> dict[str, Tensor]:
+        figures = gradients(self, batch, position)
+        assert all(isinstance(p.grad, DTensor) for p in self.learner.parameters())
+        return figures
 
-    with patch.object(Steps, "update", update):
+    def updated(self: Steps, position: Position) -> None:
+        update(self, position)
+        states = [t for state in self.learner.optimizer.state.values() for t in state.values() if isinstance(t, Tensor) and t.dim()]
+        tensors = [*self.learner.parameters(), *(p.grad for p in self.learner.parameters() if p.grad is not None), *states]
+        own = sum(sharding.held(t).nbytes for t in tensors)
+        parts[f"{self.job.data.stem} {sharding._LARGE}"] = [own, sum(t.numel() * 4 for t in tensors)]
+
+    with patch.object(Steps, "gradients", made), patch.object(Steps, "update", updated):
         yield
 
 
@@ -151,6 +159,20 @@ def dying(rank: int, folder: Path) -> int:
         return run(["train", str(folder / "dropout.net"), "--data", str(folder / "dropout.npz"), "--out", out, "--device", "cpu"])
 
 
+def dying_divided(rank: int, folder: Path) -> int:
+    """The process is gone in the second epoch, where the others measure the length of all gradients together."""
+    real = Steps.update
+
+    def update(self: Steps, position: Position) -> None:
+        if rank == RANK and position.epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, position)
+
+    out = str(folder / f"divided{rank}")
+    with patch.object(Steps, "update", update):
+        return run(["train", str(folder / "norms.net"), "--data", str(folder / "norms.npz"), "--out", out, "--device", "cpu", "--shard"])
+
+
 if __name__ == "__main__":
     without_pictures()
     if sys.argv[1] == "all":
@@ -158,4 +180,4 @@ if __name__ == "__main__":
     elif sys.argv[1] == "shard":
         divided(Path(sys.argv[2]))
     else:
-        sys.exit(dying(int(sys.argv[2]), Path(sys.argv[3])))
+        sys.exit({"die": dying, "die divided": dying_divided}[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3])))

@@ -20,13 +20,12 @@ _USERS_OWN: Final = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC
 def keep_freed_memory() -> bool:
     """Let this process keep memory that it has let go, and use it again; gives whether that could be had.
 
-    Only glibc has it, and where the user has chosen an allocator or its settings, nothing is changed.
+    Only glibc has it, older versions not for large blocks, and where the user has chosen an allocator or its settings, nothing is changed.
     """
     if any(os.environ.get(name) for name in _USERS_OWN) or not _has_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    done = [mallopt(name, value) for name, value in _SETTINGS]
-    return done == [1] * len(_SETTINGS)
+    return all(mallopt(name, value) == 1 for name, value in _SETTINGS)  # the first is the one that older versions refuse
 
 
 def _has_glibc() -> bool:

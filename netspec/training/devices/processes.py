@@ -1,8 +1,8 @@
 """One training on several devices: what the processes that `torchrun` starts tell one another.
 
-Each process has the whole net and computes its part of every batch; gradients are summed over all (`DistributedDataParallel`), so that a
-step is that of the whole batch on one device. Only the first process writes. Every process has to come to the same point for anything that
-is said here to go through: whatever decides what happens next is decided by all together.
+Each process has the whole net, unless it is divided (`sharding.py`), and computes its part of every batch; gradients are summed over all
+(`DistributedDataParallel`), so that a step is that of the whole batch on one device. Only the first process writes. Every process has to
+come to the same point for anything that is said here to go through: whatever decides what happens next is decided by all together.
 
 What one process is told without the others waiting for it stands in PyTorch's store: a table of names, which `torchrun` itself holds.
 """

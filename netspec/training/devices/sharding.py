@@ -1,6 +1,8 @@
 """A net divided among the processes of a training: each holds a part of every weight, and with it of the gradient and of what the
 optimiser keeps for it. The weights of a large layer are put together where it computes, forwards and again backwards, and let go behind
-it; those of small ones all at once (PyTorch's `fully_shard`; Rajbhandari et al., "ZeRO", 2020, and Zhao et al., "PyTorch FSDP", 2023).
+it; those of small ones all at once, and with them learned tokens and tables, which belong to no layer that is called (PyTorch's
+`fully_shard`; Rajbhandari et al., "ZeRO", 2020, and Zhao et al., "PyTorch FSDP", 2023). In `bf16` each process has the weights whole for a
+step all the same, in 16 bits: autocast makes that copy, and keeps it for the backward pass.
 
 Running statistics are whole in every process. To read a weight takes all of them: what calls :func:`whole` is to be called in each.
 """

@@ -75,7 +75,7 @@ class Keeper:
         """Make the other files agree with a state that was just loaded. Raises N753 where the weights of the best epoch are gone."""
         if position.epoch and not position.step:
             self._follow(learner, position)
-        if position.best is not None and not self.folder.best.is_file():
+        if self.writes and position.best is not None and not self.folder.best.is_file():
             raise failure(BrokenRun(str(self.folder.best), f"it is missing, and epoch {position.best.epoch} was the best"))
         self.write_history(position)
 

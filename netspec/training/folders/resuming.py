@@ -101,6 +101,6 @@ def machine_differences(before: Versions, now: Versions) -> list[str]:
     old, new = before.model_dump(), now.model_dump()
     return [
         f"{key} was {old[key]}, and is {new[key]}"
-        for key in ("torch", "numpy", "platform", "device", "threads", "precision", "processes", "sharded")
-        if old[key] != new[key]
+        for key in ("torch", "numpy", "platform", "device", "threads", "precision", "processes", "sharded", "opencv")
+        if old[key] is not None and old[key] != new[key]
     ]
