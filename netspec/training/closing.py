@@ -41,7 +41,7 @@ def close_run(job: Job, splits: Splits, training: Training) -> RunRecord:
     """Measure the weights to use, and write and say what came of the run. Of several processes the first one does so; where the net is
     divided, all of them measure."""
     keeper, position = training.keeper, training.position
-    if not (job.processes.first or job.shard):
+    if not (job.processes.first or job.options.shard):
         return keeper.record
     split = next((name for name in ("test", "val") if name in splits.sets()), None)
     measures: Measures | None = None
@@ -67,7 +67,7 @@ def close_run(job: Job, splits: Splits, training: Training) -> RunRecord:
 
 
 def _measured(job: Job, samples: Samples, training: Training) -> Measures:
-    these = job.processes if job.shard else ALONE
+    these = job.processes if job.options.shard else ALONE
     these.any(True)  # the first one has written the weights
     load_whole(training.net, read_weights(training.keeper.folder.weights(training.keeper.record)))
     training.net.eval()
@@ -97,7 +97,7 @@ def _draw(training: Training, record: RunRecord, evaluation: Evaluation | None, 
     confusion = None if evaluation is None else draw_confusions(record.name, evaluation)
     if confusion is not None:
         keeper.write(folder.confusion, confusion)
-        if training.job.tensorboard:
+        if training.job.options.tensorboard:
             with EventLog(folder.path) as events:
                 events.picture("confusion", confusion, training.position.epoch)
     if mistakes:

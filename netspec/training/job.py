@@ -21,11 +21,24 @@ from netspec.graph import Graph
 from netspec.report.models import DataRecord, RunRecord, TrainSettings, Versions
 from netspec.report.progress import Reporter
 from netspec.training.devices.precision import Precision
-from netspec.training.devices.processes import ALONE, Processes
+from netspec.training.devices.processes import Processes
 from netspec.training.folders.folder import RunFolder
 from netspec.training.stages import Lesson, section_values
 from netspec.training.sufficing import lacking
 from netspec.values import show
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for beside the spec, as on the command line. ``rescue`` is where the state is saved where the run's own folder takes
+    nothing any more."""
+
+    tensorboard: bool = False
+    skip_bad: bool = False
+    allow_empty_class: bool = False
+    accept_data_change: bool = False
+    shard: bool = False
+    rescue: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -40,14 +53,8 @@ class Job:
     device: torch.device
     precision: Precision
     reporter: Reporter
-    processes: Processes = ALONE
-    tensorboard: bool = False
-    skip_bad: bool = False
-    allow_empty_class: bool = False
-    accept_data_change: bool = False
-    shard: bool = False
-    rescue: Path | None = None
-    """Where the state is saved where the run's own folder takes nothing any more."""
+    processes: Processes
+    options: Options
 
 
 def open_job(job: Job) -> Splits:
@@ -62,8 +69,8 @@ def open_job(job: Job) -> Splits:
             division=division,
             cache=cache,
             progress=job.reporter.reading,
-            skip_bad=job.skip_bad,
-            allow_empty_class=job.allow_empty_class,
+            skip_bad=job.options.skip_bad,
+            allow_empty_class=job.options.allow_empty_class,
         )
     assert splits.train is not None
     for warning in splits.warnings:
@@ -99,7 +106,7 @@ def data_record(job: Job, splits: Splits) -> DataRecord:
         split=tuple(section_values(job.graph, "data")["split"]),
         fingerprint=splits.fingerprint,
         content=splits.content,
-        allow_empty_class=job.allow_empty_class,
+        allow_empty_class=job.options.allow_empty_class,
     )
 
 
@@ -118,6 +125,6 @@ def versions(job: Job) -> Versions:
         threads=torch.get_num_threads(),
         precision=job.precision,
         processes=job.processes.count,
-        sharded=job.shard,
+        sharded=job.options.shard,
         opencv=cv2.__version__,
     )

@@ -112,7 +112,7 @@ class Training:
     @contextmanager
     def _logged(self) -> Iterator[None]:
         """Meanwhile every epoch goes to TensorBoard's files too, where that is asked for."""
-        if not (self.job.tensorboard and self.processes.first):
+        if not (self.job.options.tensorboard and self.processes.first):
             yield
             return
         with EventLog(self.keeper.folder.path, self.position.rows) as self.events:

@@ -24,7 +24,7 @@ from netspec.diagnostics.text import escape
 from netspec.graph import Graph
 from netspec.report.curves import draw_curves
 from netspec.report.events import require_tensorboard
-from netspec.report.models import DataChange, RunRecord
+from netspec.report.models import DataChange, RunRecord, TrainSettings
 from netspec.report.preflight import in_short
 from netspec.report.progress import Reporter
 from netspec.report.tables import show_header
@@ -32,14 +32,14 @@ from netspec.shape import elements
 from netspec.training.closing import close_run
 from netspec.training.devices.device import own_device
 from netspec.training.devices.precision import channels_last, choose_precision
-from netspec.training.devices.processes import processes
+from netspec.training.devices.processes import Processes, processes
 from netspec.training.devices.sharding import check_sharding, shard_weights
 from netspec.training.failing import told_of_device, told_of_images
 from netspec.training.folders.checkpoint import Position, read_state, restore_state
 from netspec.training.folders.folder import RunFolder, discard_if_unused, last_folder, locked, new_folder, probe, sweep
 from netspec.training.folders.keeper import Keeper
 from netspec.training.folders.resuming import check_same_run, data_changes, machine_differences
-from netspec.training.job import Job, data_record, new_record, open_job, versions
+from netspec.training.job import Job, Options, data_record, new_record, open_job, versions
 from netspec.training.learning.averaging import Averaged
 from netspec.training.learning.learner import Learner
 from netspec.training.loop import Training
@@ -85,8 +85,8 @@ def train(
     `torchrun` has started several processes, each calls this and computes its share; the first one writes. With ``skip_bad`` images that
     cannot be read are left out, with a warning, where they are an error otherwise; with ``allow_empty_class`` the folder of a class may be
     without images, also where the run is resumed. With ``accept_data_change`` a resumed run goes on with data that has changed, by an epoch
-    that begins anew, and its record says so. Where the run's folder takes nothing any more, the
-    state is saved in a run below ``rescue``. With ``shard`` the weights are divided among the processes.
+    that begins anew, and its record says so. Where the run's folder takes nothing any more, the state is
+    saved in a run below ``rescue``. With ``shard`` the weights are divided among the processes.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a wrong setting exits 1, a folder in use 2, data 3, a damaged checkpoint 4, disk
     and device 5, numbers that are not finite 6. Raises :class:`~netspec.training.stopping.Interrupted` when asked to stop.
@@ -96,20 +96,23 @@ def train(
     if tensorboard:
         require_tensorboard()
     graph = graph_of(graph)
-    settings, taught = train_settings(graph), lessons(graph)
-    wanted = asked_of_data(graph, taught)
+    settings = train_settings(graph)
+    aside, folder = (None if path is None else Path(path) for path in (rescue, out))
     with processes(device) as these:
-        chosen = own_device(device, these)
-        if shard:
-            check_sharding(settings, these, rescue=rescue is not None)
-        precision = choose_precision(settings.precision, chosen)
         reporter = Reporter(console if these.first else None)
-        aside, folder = (None if path is None else Path(path) for path in (rescue, out))
-        job = Job(
-            graph, wanted, taught, settings, Path(data), chosen, precision, reporter, these, tensorboard,
-            skip_bad, allow_empty_class, accept_data_change, shard, aside,
-        )  # fmt: skip
+        options = Options(tensorboard, skip_bad, allow_empty_class, accept_data_change, shard, aside)
+        job = _job(graph, settings, Path(data), own_device(device, these), reporter, these, options)
         return _resumed(job, folder) if resume else _begun(job, folder)
+
+
+def _job(
+    graph: Graph, settings: TrainSettings, data: Path, device: torch.device, reporter: Reporter, these: Processes, options: Options
+) -> Job:
+    if options.shard:
+        check_sharding(settings, these, rescue=options.rescue is not None)
+    taught = lessons(graph)
+    precision = choose_precision(settings.precision, device)
+    return Job(graph, asked_of_data(graph, taught), taught, settings, data, device, precision, reporter, these, options)
 
 
 def _begun(job: Job, out: Path | None) -> RunResult:
@@ -132,12 +135,13 @@ def _resumed(job: Job, out: Path | None) -> RunResult:
     if record.status == "finished":
         job.reporter.line(f"the run in {escape(str(folder.path))} is finished")
         return RunResult(folder.path, record, was_finished=True)
-    job = replace(job, allow_empty_class=job.allow_empty_class or record.data.allow_empty_class)
+    empty = job.options.allow_empty_class or record.data.allow_empty_class
+    job = replace(job, options=replace(job.options, allow_empty_class=empty))
     with _held(job, folder):
         _probed(job, folder)
         splits = open_job(job)
         changed = data_changes(job.data, record, splits, folder)
-        if changed and not job.accept_data_change:
+        if changed and not job.options.accept_data_change:
             raise failure(DataChanged(str(job.data), changed))
         if not folder.state.is_file():
             job.reporter.line("going on from the beginning: no step was saved")
@@ -199,7 +203,7 @@ def _trained(job: Job, splits: Splits, keeper: Keeper, request: StopRequest, cha
                 training.run()
             return RunResult(keeper.folder.path, close_run(job, splits, training))
         except BaseException as error:
-            if job.rescue and (line := rescued(error, job.rescue, job.graph, keeper, training.learner, training.position)):
+            if job.options.rescue and (line := rescued(error, job.options.rescue, job.graph, keeper, training.learner, training.position)):
                 job.reporter.line(line, "yellow")
             _give_up(training, _ended(error))
             raise
@@ -259,7 +263,7 @@ def _take_over(job: Job, splits: Splits, keeper: Keeper, training: Training, cha
 
 def _placed(net: CompiledNet, job: Job) -> tuple[CompiledNet, nn.Module | None]:
     """A net on its device; where its weights are to be divided, what runs it as well."""
-    if job.shard:
+    if job.options.shard:
         root = Logits(net)
         shard_weights(root, net, job.device)
         return net, root
