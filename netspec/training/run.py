@@ -93,8 +93,6 @@ def train(
     """
     if accept_data_change and not resume:
         raise failure(NothingToAccept())
-    if tensorboard:
-        require_tensorboard()
     graph = graph_of(graph)
     settings = train_settings(graph)
     aside, folder = (None if path is None else Path(path) for path in (rescue, out))
@@ -108,6 +106,8 @@ def train(
 def _job(
     graph: Graph, settings: TrainSettings, data: Path, device: torch.device, reporter: Reporter, these: Processes, options: Options
 ) -> Job:
+    if options.tensorboard:
+        require_tensorboard()
     if options.shard:
         check_sharding(settings, these, rescue=options.rescue is not None)
     taught = lessons(graph)
