@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from netspec.data.images.decode import ImageFormat, Unreadable, decode, orientation, read_bytes
+from netspec.data.images.decode import ImageFormat, Unreadable, decode, orientation, read_bytes, stated_orientation
 from netspec.data.images.jpeg import decode_jpeg
 from tests.data.pictures import GREY, RGB, encoded, noise
 
@@ -120,6 +120,7 @@ def test_broken_exif_says_nothing() -> None:
         assert orientation(good[:end]) in (1, 6)
     assert orientation(b"Exif\0\0MM\0*\xff\xff\xff\xff") == 1
     assert orientation(good.replace(b"\0\x06\0\0", b"\0\x09\0\0")) == 1
+    assert [stated_orientation(e) for e in (b"", good, good.replace(b"\0\x06\0\0", b"\0\0\0\0"), good[:-13])] == [1, 6, 1, None]
     assert decode(encoded(flat("RGB", (1, 2, 3)), exif=b"Exif\0\0II*\0junk"), ONE)[:, 0, 0].tolist() == [1, 2, 3]
 
 

@@ -79,24 +79,26 @@ def test_sizes_and_channels(folder: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     (folder / "train/cat/turned.jpg").write_bytes(encoded(noise(53).resize((12, 16)), "JPEG", exif=exif))
+    (folder / "train/cat/untold.jpg").write_bytes(encoded(noise(54), "JPEG", exif=b"Exif\0\0II*\0junk"))
     moving = [noise(60), noise(61)]
     (folder / "train/dog/moving.gif").write_bytes(encoded(moving[0], "GIF", save_all=True, append_images=moving[1:]))
     found = told(preflight(folder, task()))
     assert found["sizes"][0] == "warning"
-    assert "1 image of 18 enlarged more than twice: train/dog/tiny.png" in found["sizes"][1]
-    assert "1 image of 18 distorted more than twice, width against height: train/cat/wide.png" in found["sizes"][1]
+    assert "1 image of 19 enlarged more than twice: train/dog/tiny.png" in found["sizes"][1]
+    assert "1 image of 19 distorted more than twice, width against height: train/cat/wide.png" in found["sizes"][1]
     verdict, channels = found["channels"]
     assert verdict == "note"
     for words in (
-        "15 RGB",
+        "16 RGB",
         "1 grey",
         "1 RGB with transparency",
         "1 turned by their EXIF data",
         "1 of several frames",
+        "1 with broken EXIF data, which is ignored",
         "1 made RGB of three",
     ):
         assert words in channels
-    assert told(preflight(folder, task(wanted=GREY)))["channels"][1].endswith("17 made grey, so their colour is lost")
+    assert told(preflight(folder, task(wanted=GREY)))["channels"][1].endswith("18 made grey, so their colour is lost")
 
 
 def test_an_image_is_measured_as_it_stands(tmp_path: Path) -> None:

@@ -193,23 +193,30 @@ _ORIENTATION_TAG, _SHORT = 0x0112, 3
 
 
 def orientation(exif: bytes) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none, or where the data is broken.
+    """The EXIF orientation, 1 to 8; 1 where there is none, or where the data is broken."""
+    return stated_orientation(exif) or 1
+
+
+def stated_orientation(exif: bytes) -> int | None:
+    """The EXIF orientation, 1 to 8; 1 where nothing is said, as by 0, and ``None`` where the data is broken.
 
     Reads the first directory of the TIFF structure alone (EXIF 2.32, section 4.6.2), so that no size and no loop in it matters.
     """
+    if not exif:
+        return 1
     start = 6 if exif.startswith(b"Exif\0\0") else 0
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None:
-        return 1
+        return None
     try:
         (directory,) = struct.unpack_from(order + "I", exif, start + 4)
         (count,) = struct.unpack_from(order + "H", exif, start + directory)
         for entry in range(count):
             tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, start + directory + 2 + 12 * entry)
             if tag == _ORIENTATION_TAG:
-                return int(value) if kind == _SHORT and 1 <= value <= 8 else 1
+                return (int(value) or 1) if kind == _SHORT and value <= 8 else None
     except struct.error:
-        return 1
+        return None
     return 1
 
 

@@ -10,22 +10,25 @@ from pathlib import Path
 from PIL import Image
 
 from netspec.data.images.bounded import endless
-from netspec.data.images.decode import FORMATS, ImageFormat, Unreadable, orientation, own_size, read_bytes
+from netspec.data.images.decode import FORMATS, ImageFormat, Unreadable, own_size, read_bytes, stated_orientation
 
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+_AS_IT_LIES = frozenset({1, None})
 _LONG = 2**24
 """Bytes of a file whose header may take more than a few seconds: such files are looked at as ``bounded.py`` does, in whole."""
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image's height and width as it stands upright, and how Pillow calls its channels; ``frames`` says whether it has several."""
+    """An image's height and width as it stands upright, and how Pillow calls its channels; ``frames`` says whether it has several, and
+    ``broken_exif`` whether it has EXIF data that cannot be understood."""
 
     height: int
     width: int
     mode: str
     turned: bool
     frames: bool
+    broken_exif: bool
 
 
 def image_facts(path: Path) -> ImageFacts | None:
@@ -40,9 +43,9 @@ def image_facts(path: Path) -> ImageFacts | None:
                 return None
             with Image.open(path, formats=FORMATS) as image:
                 exif = image.info.get("exif")
-                turn = orientation(exif if isinstance(exif, bytes) else b"")
+                turn = stated_orientation(exif if isinstance(exif, bytes) else b"")
                 width, height = image.size[::-1] if turn in _SIDEWAYS else image.size
-                return ImageFacts(height, width, image.mode, turn != 1, getattr(image, "is_animated", False))
+                return ImageFacts(height, width, image.mode, turn not in _AS_IT_LIES, getattr(image, "is_animated", False), turn is None)
         except Exception:  # a decoder given a stranger's bytes raises whatever it likes
             return None
 

@@ -117,15 +117,16 @@ class Headers:
         """How many images have which channels, and whether that is anything but plain grey or plain RGB."""
         modes = Counter(f.mode for _, f in self.found)
         parts = [f"{count:,} {_mode(mode)}" for mode, count in modes.most_common()]
-        turned, moving = (sum(getattr(f, name) for _, f in self.found) for name in ("turned", "frames"))
+        turned, moving, broken = (sum(getattr(f, name) for _, f in self.found) for name in ("turned", "frames", "broken_exif"))
         grey = sum(f.mode in _GREY for _, f in self.found)
         assert self.wanted.picture is not None
         wrong = len(self.found) - grey if self.wanted.picture.channels == 1 else grey
         parts += [f"{turned:,} turned by their EXIF data"] if turned else []
         parts += [f"{moving:,} of several frames, of which the first counts"] if moving else []
+        parts += [f"{broken:,} with broken EXIF data, which is ignored"] if broken else []
         made = "grey, so their colour is lost" if self.wanted.picture.channels == 1 else "RGB of three equal channels"
         text = listing(parts) + (f"; {wrong:,} made {made}" if wrong else "")
-        return self._of(text), len(modes) > 1 or not modes.keys() <= _PLAIN or moving > 0 or wrong > 0
+        return self._of(text), len(modes) > 1 or not modes.keys() <= _PLAIN or moving > 0 or broken > 0 or wrong > 0
 
     def problems(self) -> Iterator[Problem]:
         assert self.wanted.picture is not None
