@@ -19,37 +19,34 @@ if TYPE_CHECKING:
 Name = str | os.PathLike[str]
 
 
-def plan(net: Graph | Name, data: Name, *, device: str = "auto", allow_empty_class: bool = False) -> TrainingPlan:
+def plan(net: Graph | Name, data: Name, *, device: str = "auto", skip_bad: bool = False, allow_empty_class: bool = False) -> TrainingPlan:
     """What a training of the net on this data will do, stage by stage: what learns, what is kept, the memory of a step.
 
-    With ``allow_empty_class`` the folder of a class may be without images.
+    ``skip_bad`` and ``allow_empty_class`` are those of :func:`netspec.train`.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
     """
+    from netspec.data import Allowed
     from netspec.training.devices.device import choose_device
+    from netspec.training.opening import open_training_split
     from netspec.training.planning import plan_training
-    from netspec.training.planning.counting import count_samples
 
     graph = graph_of(net)
-    return plan_training(graph, count_samples(graph, Path(data), allow_empty_class), choose_device(device))
+    samples = len(open_training_split(graph, Path(data), Allowed(skip_bad, allow_empty_class)))
+    return plan_training(graph, samples, choose_device(device))
 
 
-def preflight(net: Graph | Name, data: Name, *, allow_empty_class: bool = False) -> Report:
+def preflight(net: Graph | Name, data: Name, *, skip_bad: bool = False, allow_empty_class: bool = False) -> Report:
     """A look at data as training the net would look at it: counts by class and split, and a verdict on each thing that can be wrong.
 
-    What is wrong with the data is in the report, whose ``failed`` says whether a training would be refused. With ``allow_empty_class`` a
-    class without images is a warning. Raises a
+    What is wrong with the data is in the report, whose ``failed`` says whether a training would be refused. With ``skip_bad`` images that
+    cannot be read are a warning, with ``allow_empty_class`` a class without images is. Raises a
     :class:`~netspec.diagnostics.NetspecError` for what is wrong with the net's settings.
     """
-    from netspec.data import Division
-    from netspec.data import preflight as look
-    from netspec.training.settings import train_settings
-    from netspec.training.stages import asked_of_data, lessons, section_values
+    from netspec.data import Allowed
+    from netspec.training.opening import look_at_data
 
-    graph = graph_of(net)
-    seed = train_settings(graph).seed
-    wanted = asked_of_data(graph, lessons(graph))
-    return look(Path(data), wanted, Division(section_values(graph, "data")["split"], seed), allow_empty_class=allow_empty_class)
+    return look_at_data(graph_of(net), Path(data), Allowed(skip_bad, allow_empty_class))
 
 
 def compare(runs: Iterable[Name], *, sort: str | None = None, unfinished: bool = False) -> Comparison:

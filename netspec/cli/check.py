@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from netspec.cli.checking import check
-from netspec.cli.options import AllowEmptyClass, Json, MaxBytes, MaxNodes, Net, Set, Spec, settings
+from netspec.cli.options import AllowEmptyClass, BadImages, Json, MaxBytes, MaxNodes, Net, Set, Spec, settings
 from netspec.limits import MAX_BYTES, MAX_NODES
 
 EXAMPLE = "Example: netspec check resnet50.net --set classes=5"
@@ -26,7 +26,8 @@ def command(
     json: Json = False,
     max_nodes: MaxNodes = MAX_NODES,
     max_bytes: MaxBytes = MAX_BYTES,
+    bad_images: BadImages = "error",
     allow_empty_class: AllowEmptyClass = False,
 ) -> int:
     """Say whether a spec is right and what it comes to: shapes, parameters, multiply-accumulates; with --data, whether data fits it."""
-    return check(spec, settings(set_), net, json, max_nodes, max_bytes, data, allow_empty_class)
+    return check(spec, settings(set_), net, json, max_nodes, max_bytes, data, bad_images == "skip", allow_empty_class)

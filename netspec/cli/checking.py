@@ -34,19 +34,20 @@ def check(
     max_nodes: int = MAX_NODES,
     max_bytes: int = MAX_BYTES,
     data: Path | None = None,
+    skip_bad: bool = False,
     allow_empty_class: bool = False,
 ) -> int:
     """Compile every net of a file, or the one that is named, and print what it comes to; gives the exit code.
 
-    With ``data``, that is looked at as training the first of these nets would look at it, and what is found is printed; with
-    ``allow_empty_class`` classes without images are none of its faults.
+    With ``data``, that is looked at as training the first of these nets would look at it, and what is found is printed; with ``skip_bad``
+    images that cannot be read are none of its faults, with ``allow_empty_class`` classes without images.
     """
     limits, found = Limits(max_bytes, max_nodes), Collector()
     try:
         source = read_source(spec, max_bytes)
         graphs = compile_source(source, net=net, settings=settings, limits=limits, every=net is None, collector=found)
         _look_for_weights(graphs, found)
-        report = None if data is None else _look_at_data(graphs[0], data, allow_empty_class)
+        report = None if data is None else _look_at_data(graphs[0], data, skip_bad, allow_empty_class)
     except NetspecError as error:
         if not json:
             raise
@@ -63,20 +64,12 @@ def check(
     return 0 if report is None or not report.failed else int(NetspecError(report.diagnostics()).exit)
 
 
-def _look_at_data(graph: Graph, data: Path, allow_empty_class: bool) -> Report:
-    """The report on data for a net and its settings: all that training would refuse. Raises what it raises for the settings alone."""
-    from netspec.data import Division, preflight
-    from netspec.training.settings import train_settings
-    from netspec.training.stages import asked_of_data, lessons, section_values
-    from netspec.training.sufficing import lacking
+def _look_at_data(graph: Graph, data: Path, skip_bad: bool, allow_empty_class: bool) -> Report:
+    """The report on data for a net, while it is made with what shows how far that is."""
+    from netspec.data import Allowed
+    from netspec.training.opening import look_at_data
 
-    settings, taught = train_settings(graph), lessons(graph)
-    wanted = asked_of_data(graph, taught)
-    division = Division(section_values(graph, "data")["split"], settings.seed)
-    report = preflight(data, wanted, division, progress=_progress(), allow_empty_class=allow_empty_class)
-    if "train" not in report.samples:
-        return report
-    return report.with_settings(lacking(graph, settings, taught, report.samples, report.counts))
+    return look_at_data(graph, data, Allowed(skip_bad, allow_empty_class), _progress())
 
 
 def _progress() -> Progress:

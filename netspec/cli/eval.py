@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netspec.cli.options import Device, Json, Net, Set
+from netspec.cli.options import BadImages, Device, Json, Net, Set
 from netspec.cli.reading import Extra, Labels, Map, Model, Nonfinite, Weights, opened, reading
 from netspec.cli.terminal import console, show_json
 
@@ -37,13 +37,15 @@ def command(
     net: Net = None,
     json: Json = False,
     device: Device = "auto",
+    bad_images: BadImages = "error",
 ) -> None:
     """How good a trained model is: its loss, the metrics it was trained with, and each class of each output."""
     from netspec.inference import evaluate
     from netspec.report.tables import show_evaluation
 
     how = reading(map_, allow_extra, allow_nonfinite)
-    found = evaluate(opened(model, weights, labels, how, set_, net, device), data, split=split, device=device)
+    ready = opened(model, weights, labels, how, set_, net, device)
+    found = evaluate(ready, data, split=split, device=device, skip_bad=bad_images == "skip")
     if json:
         show_json(found.model_dump(mode="json"))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,9 @@ MaxNodes = Annotated[int, typer.Option("--max-nodes", min=1, help="Layers allowe
 MaxBytes = Annotated[int, typer.Option("--max-bytes", min=1, help="Size allowed of a spec.")]
 AllowEmptyClass = Annotated[
     bool, typer.Option("--allow-empty-class", help="Take the folder of a class without images for a class without samples.")
+]
+BadImages = Annotated[
+    Literal["error", "skip"], typer.Option("--bad-images", help="What to do about images that cannot be read: stop, or leave them out.")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps, or auto for the best there is.")]
 

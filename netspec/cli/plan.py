@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netspec.cli.options import AllowEmptyClass, Device, Json, Net, Set, Spec, compiled
+from netspec.cli.options import AllowEmptyClass, BadImages, Device, Json, Net, Set, Spec, compiled
 from netspec.cli.terminal import show_json
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def command(
     net: Net = None,
     json: Json = False,
     device: Device = "auto",
+    bad_images: BadImages = "error",
     allow_empty_class: AllowEmptyClass = False,
 ) -> None:
     """What training will do before it does it: what learns, where the backward pass ends, what is kept, and the memory of a step."""
@@ -32,7 +33,7 @@ def command(
     from netspec.training.planning import plan_training
 
     graph = compiled(spec, set_, net)
-    plan = plan_training(graph, _samples(graph, data, allow_empty_class), choose_device(device))
+    plan = plan_training(graph, _samples(graph, data, bad_images == "skip", allow_empty_class), choose_device(device))
     if json:
         show_json(plan.model_dump(mode="json"))
         return
@@ -40,8 +41,9 @@ def command(
         typer.echo(line)
 
 
-def _samples(graph: Graph, data: Path, allow_empty_class: bool) -> int:
+def _samples(graph: Graph, data: Path, skip_bad: bool, allow_empty_class: bool) -> int:
     """How many samples there are to train on."""
-    from netspec.training.planning.counting import count_samples
+    from netspec.data import Allowed
+    from netspec.training.opening import open_training_split
 
-    return count_samples(graph, data, allow_empty_class)
+    return len(open_training_split(graph, data, Allowed(skip_bad, allow_empty_class)))

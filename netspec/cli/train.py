@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import typer
 
-from netspec.cli.options import AllowEmptyClass, Device, Net, Set, Spec, compiled
+from netspec.cli.options import AllowEmptyClass, BadImages, Device, Net, Set, Spec, compiled
 from netspec.diagnostics import Exit, NetspecError
 
 EXAMPLE = "Example: netspec train mnist_convnet.net --data examples/mnist/mnist.npz --set train.epochs=2"
@@ -20,9 +20,6 @@ _WAITS: Final = 60.0
 Data = Annotated[Path, typer.Option("--data", help="A folder of images, a CSV, an .npz or .npy: see docs/data.md.", show_default=False)]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="The run's folder; runs/NAME-1 or the next free number if left out.", show_default=False)
-]
-BadImages = Annotated[
-    Literal["error", "skip"], typer.Option("--bad-images", help="What to do about images that cannot be read: stop, or leave them out.")
 ]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's event files into the run's folder, too.")]
 Rescue = Annotated[

@@ -3,8 +3,8 @@
 :func:`open_data` opens them all; :mod:`netspec.data.images.decode` is the one way an image file becomes pixels.
 """
 
-from netspec.data.opening import Division, Splits, open_data, preflight
+from netspec.data.opening import Allowed, Division, Splits, open_data, preflight
 from netspec.data.samples import Batch, Samples
 from netspec.data.task import Wanted, wanted_data
 
-__all__ = ["Batch", "Division", "Samples", "Splits", "Wanted", "open_data", "preflight", "wanted_data"]
+__all__ = ["Allowed", "Batch", "Division", "Samples", "Splits", "Wanted", "open_data", "preflight", "wanted_data"]

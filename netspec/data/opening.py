@@ -29,7 +29,7 @@ from netspec.diagnostics.layouts import NoSamples
 from netspec.diagnostics.masks import MaskOutOfLine
 from netspec.diagnostics.preflight import EmptyClassesKept
 
-__all__ = ["SHARES", "SPLITS", "Division", "Splits", "open_data", "preflight"]
+__all__ = ["SHARES", "SPLITS", "Allowed", "Division", "Splits", "open_data", "preflight"]
 
 SHARES: Final = (0.8, 0.1, 0.1)
 
@@ -44,6 +44,18 @@ class Division:
 
 
 _USUAL: Final = Division()
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What is a warning where it would be an error: images that cannot be read, whose samples are then left out, and folders of classes
+    without images, which are then classes without samples that keep their numbers."""
+
+    bad_images: bool = False
+    empty_classes: bool = False
+
+
+_NOTHING: Final = Allowed()
 
 
 @dataclass(frozen=True)
@@ -88,8 +100,7 @@ def open_data(
     budget: int | None = None,
     cache: DecodedCache | None = None,
     progress: Progress | None = None,
-    skip_bad: bool = False,
-    allow_empty_class: bool = False,
+    allowed: Allowed = _NOTHING,
     classes: Known | None = None,
 ) -> Splits:
     """Open data for a net, in any of the layouts that docs/data.md describes.
@@ -97,14 +108,12 @@ def open_data(
     Data without splits of its own is split by the shares of ``division`` (training, validation, test), drawn from its seed; undivided,
     it is all ``test``. Every image file of the splits in ``only`` is decoded once here, so that a broken one is found before
     anything is computed; the pixels stay in memory where they fit into ``budget`` bytes (half of the free memory if left out),
-    else in the ``cache``, and without one are decoded again in each epoch. With ``skip_bad``, samples whose image cannot be decoded are
-    left out, and a warning names them. With ``allow_empty_class``, the folder of a class without images is a class without samples, which
-    keeps its number, and a warning names it. Where a model is to be measured, ``classes`` are those it knows: data that lacks some keeps
-    the numbers of the others.
+    else in the ``cache``, and without one are decoded again in each epoch. What is ``allowed`` is a warning where it would be an error.
+    Where a model is to be measured, ``classes`` are those it knows: data that lacks some keeps the numbers of the others.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` with everything that is wrong.
     """
-    means = Means(budget, cache, progress, skip_bad, allow_empty_class)
+    means = Means(budget, cache, progress, allowed)
     opened = _opened(path, wanted, division, only, means, classes or {})
     if opened.report.failed:
         raise NetspecError(opened.report.diagnostics())
@@ -119,12 +128,11 @@ def preflight(
     budget: int | None = None,
     cache: DecodedCache | None = None,
     progress: Progress | None = None,
-    skip_bad: bool = False,
-    allow_empty_class: bool = False,
+    allowed: Allowed = _NOTHING,
 ) -> Report:
     """The report that :func:`open_data` makes of all splits, whatever is wrong with them. Raises what lies in the net, as N799."""
     try:
-        means = Means(budget, cache, progress, skip_bad, allow_empty_class)
+        means = Means(budget, cache, progress, allowed)
         return _opened(path, wanted, division, SPLITS, means, {}).report
     except NetspecError as error:
         if any(d.place is not None for d in error.diagnostics):
@@ -135,13 +143,12 @@ def preflight(
 
 @dataclass(frozen=True)
 class Means:
-    """How data is read: bytes of memory for it, where decoded images are kept beyond that, and what is not an error."""
+    """How data is read: bytes of memory for it, and where decoded images are kept beyond that."""
 
     budget: int | None
     cache: DecodedCache | None
     progress: Progress | None
-    skip_bad: bool
-    allow_empty_class: bool
+    allowed: Allowed
 
 
 @dataclass(frozen=True)
@@ -158,12 +165,13 @@ class _Opened:
 def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Opened:
     room = memory_budget() if means.budget is None else means.budget
     found = read_layout(path, wanted, room)
-    found.problems = list(_eased(found, means.allow_empty_class, bool(known)))
+    found.problems = list(_eased(found, means.allowed.empty_classes, bool(known)))
     _check_rows(path, found)
     _check_maps(found, wanted)
     classes = number_classes(path, found, wanted, known, only)
     splits = _divided(found, wanted, division)
-    read = read_columns({s: rows for s, rows in splits.items() if s in only}, wanted, room, means.cache, means.progress, means.skip_bad)
+    asked = {split: rows for split, rows in splits.items() if split in only}
+    read = read_columns(asked, wanted, room, means.cache, means.progress, means.allowed.bad_images)
     return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, splits, read))
 
 

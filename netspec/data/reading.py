@@ -151,7 +151,7 @@ class _Reader:
     def _decoded(self, group: _Images, keep: bool, read: Read) -> Decoded:
         found = decoded(group.paths, group.format, keep, self.cache, self.progress)
         if found.bad:
-            read.problems.append(BadImages(found.bad))
+            read.problems.append(BadImages(found.bad, data=True))
         return found
 
     def _masks(self, target: WantedTarget, rows: Mapping[str, Rows], keep: bool, read: Read) -> Masks:

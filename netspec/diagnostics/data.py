@@ -212,10 +212,12 @@ class ClassCount(Problem):
 
 @dataclass(frozen=True)
 class BadImages(Problem):
-    """Images that cannot be decoded, all of them, each with what is wrong; ``epoch`` is where they could be before."""
+    """Images that cannot be decoded, all of them, each with what is wrong; ``epoch`` is where they could be before, and ``data`` says that
+    they are among others, which can do without them."""
 
     files: tuple[tuple[str, str], ...]
     epoch: int | None = None
+    data: bool = False
     shown: ClassVar[int] = 20
     code = "N711"
     exit = Exit.DATA
@@ -239,7 +241,8 @@ class BadImages(Problem):
             yield f"and {len(self.files) - self.shown:,} more"
 
     def help(self) -> str:
-        return "replace or remove these files; JPEG, PNG, WebP, BMP and GIF are read"
+        skipping = ", or leave them out: --bad-images=skip" if self.data else ""
+        return f"replace or remove these files{skipping}; JPEG, PNG, WebP, BMP and GIF are read"
 
 
 @dataclass(frozen=True)

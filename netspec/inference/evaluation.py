@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from netspec.data import Division, Splits, open_data
+from netspec.data import Allowed, Division, Splits, open_data
 from netspec.data.samples import Samples
 from netspec.data.task import Wanted
 from netspec.diagnostics import NetspecError, Problem, failure
@@ -32,17 +32,19 @@ def evaluate(
     split: str | None = None,
     device: str = "auto",
     batch: int = _BATCH,
+    skip_bad: bool = False,
 ) -> Evaluation:
     """The figures of a model on one split of data: the loss, the metrics that it was trained with, and each class of each output.
 
     Without ``split`` it is the test split, or where the data has none, the validation split. Data without splits of its own is divided as
-    it was in the training of a run; with ``split="all"``, or for an ONNX file, which knows of no division, all of it is measured.
+    it was in the training of a run; with ``split="all"``, or for an ONNX file, which knows of no division, all of it is measured. With
+    ``skip_bad`` images that cannot be read are left out, and a warning of the evaluation names them.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: data that does not fit exits 3, a model that cannot be used 4, a device that is
     not there 5, an answer that is not finite 6 and names the image.
     """
     opened = model if isinstance(model, Model) else open_model(model, device)
-    name, samples, warnings = _samples(opened, Path(data), split)
+    name, samples, warnings = _samples(opened, Path(data), split, Allowed(bad_images=skip_bad))
     measures = measure(opened.results, samples, opened.learned, batch)
     return Evaluation(
         model=escape(str(opened.path)),
@@ -56,10 +58,11 @@ def evaluate(
     )
 
 
-def _samples(model: Model, data: Path, split: str | None) -> tuple[str, Samples, tuple[Problem, ...]]:
+def _samples(model: Model, data: Path, split: str | None, allowed: Allowed) -> tuple[str, Samples, tuple[Problem, ...]]:
     """The name of the split to measure, the split, and what is odd about it."""
     for name in ("test", "val") if split is None else (split,):
-        opened = _opened(model, data, name, undivided=split == "all" or (split is None and model.division is None))
+        undivided = split == "all" or (split is None and model.division is None)
+        opened = _opened(model, data, name, allowed, undivided=undivided)
         if not opened.own and model.division is None and split not in (None, "all"):
             raise failure(DivisionUnknown(str(model.path), str(data), split))
         if not opened.own and opened.available == ("test",):
@@ -78,10 +81,10 @@ def _check_division(model: Model, data: Path, split: str, opened: Splits, count:
         raise failure(DivisionChanged(str(data), split, model.counts[split], count))
 
 
-def _opened(model: Model, data: Path, split: str, *, undivided: bool) -> Splits:
+def _opened(model: Model, data: Path, split: str, allowed: Allowed, *, undivided: bool) -> Splits:
     wanted = model.wanted
     division = Division(whole=True, seed=model.seed) if undivided or model.division is None else model.division
-    opened = _read(data, wanted, division, "test" if split == "all" else split, model)
+    opened = _read(data, wanted, division, "test" if split == "all" else split, model, allowed)
     for target, classes in opened.classes.items():
         if classes != model.named.get(target, classes):
             known = model.named[target]
@@ -91,10 +94,10 @@ def _opened(model: Model, data: Path, split: str, *, undivided: bool) -> Splits:
     return opened
 
 
-def _read(data: Path, wanted: Wanted, division: Division, split: str, model: Model) -> Splits:
+def _read(data: Path, wanted: Wanted, division: Division, split: str, model: Model, allowed: Allowed) -> Splits:
     """The data opened. Where it lacks a column, whoever has an exported model alone cannot be told to change the spec."""
     try:
-        return open_data(data, wanted, division=division, only=(split,), classes=model.named)
+        return open_data(data, wanted, division=division, only=(split,), allowed=allowed, classes=model.named)
     except NetspecError as error:
         if not isinstance(model, OnnxModel):
             raise

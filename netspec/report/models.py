@@ -147,6 +147,8 @@ class DataRecord(_Model):
     split: tuple[float, ...]
     fingerprint: str
     content: str = ""
+    skip_bad: bool = False
+    """Whether samples whose images cannot be read are left out."""
     allow_empty_class: bool = False
     """Whether a class may be without samples."""
     changes: tuple[DataChange, ...] = ()

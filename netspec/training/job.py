@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 import netspec
-from netspec.data import Division, Splits, open_data
+from netspec.data import Allowed, Splits
 from netspec.data.images.cache import DecodedCache
-from netspec.data.task import Wanted
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.diagnostics.text import escape
 from netspec.freezing import learning
@@ -23,6 +22,7 @@ from netspec.report.progress import Reporter
 from netspec.training.devices.precision import Precision
 from netspec.training.devices.processes import Processes
 from netspec.training.folders.folder import RunFolder
+from netspec.training.opening import open_as_asked
 from netspec.training.stages import Lesson, section_values
 from netspec.training.sufficing import lacking
 from netspec.values import show
@@ -34,8 +34,7 @@ class Options:
     nothing any more."""
 
     tensorboard: bool = False
-    skip_bad: bool = False
-    allow_empty_class: bool = False
+    allowed: Allowed = Allowed()  # noqa: RUF009
     accept_data_change: bool = False
     shard: bool = False
     rescue: Path | None = None
@@ -46,7 +45,6 @@ class Job:
     """What is to be done, and where."""
 
     graph: Graph
-    wanted: Wanted
     lessons: tuple[Lesson, ...]
     settings: TrainSettings
     data: Path
@@ -60,18 +58,9 @@ class Job:
 def open_job(job: Job) -> Splits:
     """The data of a training, with what is odd about it said. Raises N70x to N74x for what is wrong with it, N762, N767 and N956 where it
     has too little for what the settings ask."""
-    division = Division(section_values(job.graph, "data")["split"], job.settings.seed)
     cache = None if section_values(job.graph, "data")["cache"] == "off" else DecodedCache.usual(job.reporter.problem)
     with job.processes.in_turn("data"):
-        splits = open_data(
-            job.data,
-            job.wanted,
-            division=division,
-            cache=cache,
-            progress=job.reporter.reading,
-            skip_bad=job.options.skip_bad,
-            allow_empty_class=job.options.allow_empty_class,
-        )
+        splits = open_as_asked(job.graph, job.data, job.options.allowed, cache=cache, progress=job.reporter.reading)
     assert splits.train is not None
     for warning in splits.warnings:
         job.reporter.problem(warning)
@@ -106,7 +95,8 @@ def data_record(job: Job, splits: Splits) -> DataRecord:
         split=tuple(section_values(job.graph, "data")["split"]),
         fingerprint=splits.fingerprint,
         content=splits.content,
-        allow_empty_class=job.options.allow_empty_class,
+        skip_bad=job.options.allowed.bad_images,
+        allow_empty_class=job.options.allowed.empty_classes,
     )
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from netspec.augment import Augmenter, Mixed
-from netspec.data import Division, open_data
+from netspec.data import Allowed
 from netspec.data.found import IGNORED
 from netspec.data.samples import Batch, Samples
 from netspec.graph import Graph
 from netspec.report.mistakes import colored
 from netspec.report.models import TrainSettings
 from netspec.training.batches import batch_bounds, epoch_order
+from netspec.training.opening import open_training_split
 from netspec.training.settings import train_settings
-from netspec.training.stages import asked_of_data, lessons, section_values
+from netspec.training.stages import asked_of_data, lessons
+
+_NOTHING: Final = Allowed()
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Preview:
         return {"joined": list(self.joined), "images": images}
 
 
-def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5, allow_empty_class: bool = False) -> Preview:
+def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5, allowed: Allowed = _NOTHING) -> Preview:
     """The first images of the first epoch, as the net will see each of them in some epochs from ``epoch`` on.
 
     Exactly those pixels go into the net: by the seed, the division of the data and the batches that training takes. Raises a
@@ -55,9 +58,7 @@ def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs
     """
     settings, taught = train_settings(graph), lessons(graph)
     asked = asked_of_data(graph, taught)
-    division = Division(section_values(graph, "data")["split"], settings.seed)
-    found = open_data(data, asked, division=division, only=("train",), allow_empty_class=allow_empty_class).train
-    assert found is not None
+    found = open_training_split(graph, data, allowed)
     chosen = epoch_order(len(found), settings.seed, 0)[:images]
     name = next((n for n in graph.augment), asked.inputs[0].name)
     batch = _some(found, chosen)

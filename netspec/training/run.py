@@ -17,7 +17,7 @@ from torch import nn
 
 from netspec.backends.torch import CompiledNet, build
 from netspec.compiler import graph_of
-from netspec.data import Splits
+from netspec.data import Allowed, Splits
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.runs import DataChanged, NothingToAccept
 from netspec.diagnostics.text import escape
@@ -48,7 +48,7 @@ from netspec.training.planning import plan_training
 from netspec.training.rescuing import rescued
 from netspec.training.runner import Logits
 from netspec.training.settings import train_settings
-from netspec.training.stages import asked_of_data, lessons
+from netspec.training.stages import lessons
 from netspec.training.stopping import Interrupted, StopRequest, stop_requests
 
 
@@ -84,8 +84,8 @@ def train(
     The section `train` sets the seed that everything random comes from; the caller's own random numbers are left as they were. Where
     `torchrun` has started several processes, each calls this and computes its share; the first one writes. With ``skip_bad`` images that
     cannot be read are left out, with a warning, where they are an error otherwise; with ``allow_empty_class`` the folder of a class may be
-    without images, also where the run is resumed. With ``accept_data_change`` a resumed run goes on with data that has changed, by an epoch
-    that begins anew, and its record says so. Where the run's folder takes nothing any more, the state is
+    without images; both hold for a run to its end, also where it is resumed. With ``accept_data_change`` a resumed run goes on with data
+    that has changed, by an epoch that begins anew, and its record says so. Where the run's folder takes nothing any more, the state is
     saved in a run below ``rescue``. With ``shard`` the weights are divided among the processes.
 
     Raises :class:`~netspec.diagnostics.NetspecError`: a wrong setting exits 1, a folder in use 2, data 3, a damaged checkpoint 4, disk
@@ -98,7 +98,7 @@ def train(
     aside, folder = (None if path is None else Path(path) for path in (rescue, out))
     with processes(device) as these:
         reporter = Reporter(console if these.first else None)
-        options = Options(tensorboard, skip_bad, allow_empty_class, accept_data_change, shard, aside)
+        options = Options(tensorboard, Allowed(skip_bad, allow_empty_class), accept_data_change, shard, aside)
         job = _job(graph, settings, Path(data), own_device(device, these), reporter, these, options)
         return _resumed(job, folder) if resume else _begun(job, folder)
 
@@ -110,9 +110,8 @@ def _job(
         require_tensorboard()
     if options.shard:
         check_sharding(settings, these, rescue=options.rescue is not None)
-    taught = lessons(graph)
     precision = choose_precision(settings.precision, device)
-    return Job(graph, asked_of_data(graph, taught), taught, settings, data, device, precision, reporter, these, options)
+    return Job(graph, lessons(graph), settings, data, device, precision, reporter, these, options)
 
 
 def _begun(job: Job, out: Path | None) -> RunResult:
@@ -135,8 +134,9 @@ def _resumed(job: Job, out: Path | None) -> RunResult:
     if record.status == "finished":
         job.reporter.line(f"the run in {escape(str(folder.path))} is finished")
         return RunResult(folder.path, record, was_finished=True)
-    empty = job.options.allow_empty_class or record.data.allow_empty_class
-    job = replace(job, options=replace(job.options, allow_empty_class=empty))
+    asked, before = job.options.allowed, record.data
+    allowed = Allowed(asked.bad_images or before.skip_bad, asked.empty_classes or before.allow_empty_class)
+    job = replace(job, options=replace(job.options, allowed=allowed))
     with _held(job, folder):
         _probed(job, folder)
         splits = open_job(job)

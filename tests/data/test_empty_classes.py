@@ -9,10 +9,11 @@ import pytest
 
 import netspec
 from netspec.cli.main import run
-from netspec.data import open_data, preflight
+from netspec.data import Allowed, open_data, preflight
 from netspec.diagnostics import Exit, NetspecError
 from tests.data.pictures import task, write_folder
 
+EMPTY = Allowed(empty_classes=True)
 SPEC = """net Pets(classes = 3) {{ image: input(3x8x8)
   conv(4, 3) -> relu -> global_avgpool -> flatten -> linear(classes) }}
 train {{ epochs = 1, batch = 4, loss = {loss} }}"""
@@ -39,7 +40,7 @@ def test_the_error_names_the_option(folder: Path) -> None:
 
 
 def test_it_keeps_its_number(folder: Path) -> None:
-    opened = open_data(folder, task(3), allow_empty_class=True)
+    opened = open_data(folder, task(3), allowed=EMPTY)
     assert opened.classes["output"] == ("cat", "dog", "hamster")
     assert opened.train is not None and opened.val is not None
     assert opened.train.target("output").tolist() == [0] * 4 + [2] * 6
@@ -52,15 +53,15 @@ def test_it_keeps_its_number(folder: Path) -> None:
 
 
 def test_shares_are_drawn_without_it(tmp_path: Path) -> None:
-    opened = open_data(write_folder(tmp_path, {"a": 10, "b": 0, "c": 10}), task(3), allow_empty_class=True)
+    opened = open_data(write_folder(tmp_path, {"a": 10, "b": 0, "c": 10}), task(3), allowed=EMPTY)
     assert opened.counts() == {"train": 16, "val": 2, "test": 2}
     assert {w.code for w in opened.warnings} == {"N730", "N740"}
 
 
 def test_two_classes_have_to_be_left(tmp_path: Path) -> None:
-    report = preflight(write_folder(tmp_path, {"a": 3, "b": 0, "c": 0}), task(3), allow_empty_class=True)
+    report = preflight(write_folder(tmp_path, {"a": 3, "b": 0, "c": 0}), task(3), allowed=EMPTY)
     assert [p.code for p in report.problems if p.severity == "error"] == ["N705"]
-    report = preflight(write_folder(tmp_path / "none", {"a": 0, "b": 0}), task(2), allow_empty_class=True)
+    report = preflight(write_folder(tmp_path / "none", {"a": 0, "b": 0}), task(2), allowed=EMPTY)
     assert [p.code for p in report.problems] == ["N703"]
 
 

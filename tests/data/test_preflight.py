@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from netspec.cli.main import run
-from netspec.data import Division, open_data, preflight
+from netspec.data import Allowed, Division, open_data, preflight
 from netspec.data.images.decode import ImageFormat
 from netspec.data.images.facts import image_facts
 from netspec.data.layouts.class_folders import read_class_folders
@@ -152,7 +152,7 @@ def test_bad_images_can_be_skipped(folder: Path) -> None:
     (folder / "val/cat/0.png").write_bytes(b"")
     with pytest.raises(NetspecError):
         open_data(folder, task())
-    opened = open_data(folder, task(), skip_bad=True)
+    opened = open_data(folder, task(), allowed=Allowed(bad_images=True))
     assert opened.counts() == {"train": 10, "val": 2}
     assert opened.train is not None
     assert not any("broken" in opened.train.name(i) for i in range(10))
@@ -168,7 +168,7 @@ def test_nothing_but_bad_images_is_an_error_all_the_same(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jpg").write_bytes(b"x")
     with pytest.raises(NetspecError, match="2 files cannot be read"):
-        open_data(tmp_path, task(), skip_bad=True, division=Division((1.0, 0.0, 0.0)))
+        open_data(tmp_path, task(), allowed=Allowed(bad_images=True), division=Division((1.0, 0.0, 0.0)))
 
 
 def test_ranges_of_numbers(tmp_path: Path) -> None:

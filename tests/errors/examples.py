@@ -57,7 +57,7 @@ _OF_DATA: tuple[Problem, ...] = (
     data.ClassesDiffer("val", ("hamster",), ("hamsters",)),
     data.ClassTwins((("Cat", "cat"),)),
     data.ClassCount(10, ("cat", "dog", "hamster")),
-    data.BadImages((("data/pets/cat/12.jpg", "image file is truncated"), ("data/pets/dog/3.png", "it is empty"))),
+    data.BadImages((("data/pets/cat/12.jpg", "image file is truncated"), ("data/pets/dog/3.png", "it is empty")), data=True),
     arrays.BrokenArrays("digits.npz", "File is not a zip file"),
     arrays.MissingArrays("digits.npz", ("x_train", "y_train"), ("images", "labels")),
     arrays.WrongArray("digits.npz", "x_train", "float64 of shape 60000x784", "uint8 of shape Nx28x28 or Nx28x28x1, the input of the net"),
