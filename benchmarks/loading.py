@@ -26,6 +26,7 @@ from torch import Tensor
 
 from benchmarks.measure import Side
 from netspec.augment import Augmenter
+from netspec.cache import Cache
 from netspec.compiler import compile_source
 from netspec.data.images.cache import CachedPixels, DecodedCache
 from netspec.data.images.decode import ImageFormat, decode, read_bytes
@@ -92,7 +93,7 @@ def _made_up(folder: Path, count: int) -> Iterator[Path]:
 def cached(files: Sequence[Path]) -> Iterator[CachedPixels]:
     """The files decoded, in a cache of their own."""
     with TemporaryDirectory() as folder:
-        found, _ = scan_to_disk(files, WANTED, DecodedCache(Path(folder), 10**10, lambda problem: print(problem.message())))
+        found, _ = scan_to_disk(files, WANTED, DecodedCache(Cache(Path(folder), 10**10), lambda problem: print(problem.message())))
         assert found is not None
         yield found
 

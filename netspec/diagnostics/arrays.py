@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Exit, Problem
-from netspec.diagnostics.text import escape, listing
+from netspec.diagnostics.text import escape, listing, storage
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class DataTooLarge(Problem):
     exit = Exit.ENVIRONMENT
 
     def message(self) -> str:
-        return f"the arrays in {escape(self.path)} take {self.needed / 1e9:.1f} GB, and {self.available / 1e9:.1f} GB of memory are free"
+        return f"the arrays in {escape(self.path)} take {storage(self.needed)}, and {storage(self.available)} of memory are free"
 
     def help(self) -> str:
         return "save the images as files in folders of classes: these are read as they are needed"

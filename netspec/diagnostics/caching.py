@@ -53,7 +53,7 @@ class WrongCacheSize(Problem):
         return f"NETSPEC_CACHE_GB is {escape(self.value)!r}, which is no number of gigabytes"
 
     def help(self) -> str:
-        return "give a number, as NETSPEC_CACHE_GB=50; 0 keeps no decoded images"
+        return "give a number, as NETSPEC_CACHE_GB=50; 0 keeps nothing"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netspec.diagnostics.problem import Exit, Problem
-from netspec.diagnostics.text import escape, listing, plural
+from netspec.diagnostics.text import escape, listing, plural, storage
 from netspec.shape import Shape, show
 
 _SHOWN = 10
@@ -238,7 +238,7 @@ class ModelTooLarge(Problem):
     exit = Exit.MODEL_FILE
 
     def message(self) -> str:
-        return f"the model's weights are {self.size / 1e9:.2f} GB, and one ONNX file can hold {self.limit / 1e9:.2f} GB"
+        return f"the model's weights are {storage(self.size)}, and one ONNX file can hold {storage(self.limit)}"
 
     def help(self) -> str:
         return "make the net smaller: weights in a file beside the model are not supported yet"

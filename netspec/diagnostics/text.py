@@ -63,6 +63,13 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{ending}"
 
 
+def storage(count: int) -> str:
+    """A number of bytes, as ``1.20 GB``, ``6.6 MB``, ``1.5 kB`` or ``40 bytes``."""
+    if count >= 10**9:
+        return f"{count / 1e9:.2f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 10**6 else f"{count / 1e3:.1f} kB" if count >= 1000 else plural(count, "byte")
+
+
 def magnitude(count: int, unit: str) -> str:
     """``4.089 GMACs``: four digits, a scale, and what is counted; ``9,408 H W MACs`` where that depends on open sizes."""
     if isinstance(count, Open):

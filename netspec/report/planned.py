@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from netspec.diagnostics.text import escape, listing, plural
+from netspec.diagnostics.text import escape, listing, plural, storage
 from netspec.report.plans import CachePlan, KeptValue, MemoryPlan, StagePlan, TrainingPlan
 from netspec.report.wording import of_rates
 from netspec.shape import show
@@ -80,17 +80,11 @@ def _cache_lines(cache: CachePlan) -> Iterator[str]:
 
 
 def _memory(memory: MemoryPlan) -> str:
-    parts = [f"{_NAMED.get(part, part)} {_size(getattr(memory, part))}" for part in _PARTS if getattr(memory, part)]
-    return f"{_size(memory.peak)} at most for a batch of {memory.batch}: {listing(parts)}"
+    parts = [f"{_NAMED.get(part, part)} {storage(getattr(memory, part))}" for part in _PARTS if getattr(memory, part)]
+    return f"{storage(memory.peak)} at most for a batch of {memory.batch}: {listing(parts)}"
 
 
 def _largest(batch: int, free: int) -> str:
     if not batch:
-        return f"not one sample fits into the {_size(free)} that are free"
-    return f"{batch:,}, by the {_size(free)} that are free"
-
-
-def _size(size: int) -> str:
-    if size >= 10**9:
-        return f"{size / 1e9:.2f} GB"
-    return f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size / 1e3:.1f} kB" if size >= 1000 else plural(size, "byte")
+        return f"not one sample fits into the {storage(free)} that are free"
+    return f"{batch:,}, by the {storage(free)} that are free"

@@ -128,7 +128,7 @@ def test_every_damage_is_an_error_of_its_own(tmp_path: Path) -> None:
 
 def test_arrays_beyond_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.data.layouts.arrays.available_memory", lambda: 100)
-    with pytest.raises(NetspecError, match=r"0\.0 GB of memory are free") as caught:
+    with pytest.raises(NetspecError, match="100 bytes of memory are free") as caught:
         open_data(saved(tmp_path), task(2, SMALL))
     assert caught.value.exit == Exit.ENVIRONMENT
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netspec.cache import Cache
 from netspec.data.images import loading
 from netspec.data.images.cache import CachedPixels, DecodedCache
 from netspec.data.images.decode import ImageFormat, decode
@@ -33,7 +34,7 @@ def told() -> list[Problem]:
 
 @pytest.fixture
 def cache(tmp_path: Path, told: list[Problem]) -> DecodedCache:
-    return DecodedCache(tmp_path / "decoded", GIGABYTE, told.append)
+    return DecodedCache(Cache(tmp_path, GIGABYTE), told.append)
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +202,7 @@ def test_the_limit_is_in_the_environment(
     monkeypatch.delenv("NETSPEC_CACHE_GB", raising=False)
     if given is not None:
         monkeypatch.setenv("NETSPEC_CACHE_GB", given)
-    assert DecodedCache.usual(told.append) == DecodedCache(tmp_path / "decoded", limit, told.append)
+    assert DecodedCache.usual(told.append) == DecodedCache(Cache(tmp_path, limit), told.append)
 
 
 def test_no_room_is_no_cache(told: list[Problem], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +227,7 @@ def size_of(count: int) -> int:
 
 
 def test_what_was_used_longest_ago_makes_room(tmp_path: Path, told: list[Problem]) -> None:
-    cache = DecodedCache(tmp_path / "decoded", 2 * size_of(6), told.append)
+    cache = DecodedCache(Cache(tmp_path, 2 * size_of(6)), told.append)
     groups = [pictures(tmp_path / str(first), 6, first) for first in (0, 10, 20)]
     for number, group in enumerate(groups[:2]):
         os.utime(on_disk(group, cache).path, (number, number))
@@ -239,7 +240,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path, told: list[Problem
 
 
 def test_more_than_the_limit_is_not_kept(tmp_path: Path, told: list[Problem]) -> None:
-    cache = DecodedCache(tmp_path / "decoded", size_of(6) - 1, told.append)
+    cache = DecodedCache(Cache(tmp_path, size_of(6) - 1), told.append)
     files = pictures(tmp_path / "a")
     found, digests = scan_to_disk(files, RGB, cache)
     assert found is None
@@ -291,7 +292,7 @@ def test_a_disk_that_is_nearly_full_is_left_alone(
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, told: list[Problem]) -> None:
     (tmp_path / "file").write_text("")
-    cache = DecodedCache(tmp_path / "file" / "decoded", GIGABYTE, told.append)
+    cache = DecodedCache(Cache(tmp_path / "file", GIGABYTE), told.append)
     assert scan_to_disk(pictures(tmp_path / "a"), RGB, cache)[0] is None
     assert [p.message().rpartition(": ")[2] for p in told] == ["Not a directory"]
 
@@ -371,11 +372,12 @@ def test_a_file_removed_while_it_is_used_goes_on(tmp_path: Path, cache: DecodedC
 _SCAN = """
 import sys, time
 from pathlib import Path
+from netspec.cache import Cache
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.decode import ImageFormat
 from netspec.data.images.loading import scan_to_disk
 files = sorted(Path(sys.argv[1]).iterdir())
-cache = DecodedCache(Path(sys.argv[2]), 10**9, print)
+cache = DecodedCache(Cache(Path(sys.argv[2]), 10**9), print)
 Path(sys.argv[3]).touch()
 while len(list(Path(sys.argv[3]).parent.glob("ready*"))) < int(sys.argv[4]):
     time.sleep(0.001)
@@ -386,7 +388,8 @@ print(found[__import__("numpy").arange(len(files))].sum())
 
 def test_two_processes_at_once(tmp_path: Path, cache: DecodedCache) -> None:
     files = sorted(pictures(tmp_path / "a", 40))
-    commands = [[sys.executable, "-c", _SCAN, str(tmp_path / "a"), str(cache.folder), str(tmp_path / f"ready{n}"), "2"] for n in range(2)]
+    scanning = [sys.executable, "-c", _SCAN, str(tmp_path / "a"), str(cache.cache.root)]
+    commands = [[*scanning, str(tmp_path / f"ready{n}"), "2"] for n in range(2)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     said = [process.communicate(timeout=120)[0] for process in running]
     assert said == [f"{decoded(files).sum()}\n"] * 2
@@ -396,12 +399,13 @@ def test_two_processes_at_once(tmp_path: Path, cache: DecodedCache) -> None:
 def test_a_process_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path, cache: DecodedCache) -> None:
     files = pictures(tmp_path / "a")
     killed = (
-        "import os, sys, numpy as np\nfrom pathlib import Path\nfrom netspec.data.images.cache import DecodedCache\n"
+        "import os, sys, numpy as np\nfrom pathlib import Path\nfrom netspec.cache import Cache\n"
+        "from netspec.data.images.cache import DecodedCache\n"
         "from netspec.data.images.decode import ImageFormat\n"
-        "with DecodedCache(Path(sys.argv[1]), 10**9, print).begin(ImageFormat(3, 8, 8), 6) as writer:\n"
+        "with DecodedCache(Cache(Path(sys.argv[1]), 10**9), print).begin(ImageFormat(3, 8, 8), 6) as writer:\n"
         "    writer.write(np.zeros((6, 3, 8, 8), np.uint8))\n    os.kill(os.getpid(), 9)\n"
     )
-    assert subprocess.run([sys.executable, "-c", killed, str(cache.folder)], check=False).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", killed, str(cache.cache.root)], check=False).returncode == -signal.SIGKILL
     (left,) = kept(cache)
     assert not cache.may_have(RGB)
     on_disk(files, cache)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from netspec.cache import Cache
 from netspec.data import Division, Splits, open_data
 from netspec.data.images.cache import DecodedCache
 from netspec.data.layouts.folders import Skipped, images_below
@@ -253,7 +254,7 @@ def test_a_file_of_pictures_may_be_kept_on_disk(tmp_path: Path) -> None:
     """What memory does not hold is read from the cache, and is the same."""
     write_folder(tmp_path / "data", {"train/a": 5, "train/b": 6, "test/a": 1, "test/b": 2})
     told: list[Problem] = []
-    cache = DecodedCache(tmp_path / "cache", 10**9, told.append)
+    cache = DecodedCache(Cache(tmp_path / "cache", 10**9), told.append)
     kept = open_data(tmp_path / "data", task())
     for _ in range(2):
         stored = open_data(tmp_path / "data", task(), budget=0, cache=cache)

@@ -75,11 +75,11 @@ _OF_DATA: tuple[Problem, ...] = (
     data.Leak("train", "val", ("cat/12.jpg", "dog/3.jpg")),
     data.TwoLabels((("cat/12.jpg", "dog/7.jpg"),)),
     data.ClassNameNotText("data/pets", "caf\udce9"),
-    caching.CacheUnused("/home/ada/.cache/netspec/decoded", "Read-only file system"),
-    caching.CacheLost("/home/ada/.cache/netspec/decoded/3x224x224-5c1d9f2e-0b5e2f7a.pixels", "it ends too early"),
+    caching.CacheUnused("/home/user/.cache/netspec/decoded", "Read-only file system"),
+    caching.CacheLost("/home/user/.cache/netspec/decoded/3x224x224-5c1d9f2e-0b5e2f7a.pixels", "it ends too early"),
     caching.WrongCacheSize("much"),
-    caching.FeaturesLost("/home/ada/.cache/netspec/features/5c1d9f2e0b5e2f7a.features", "it ends too early"),
-    caching.FeaturesUnused("/home/ada/.cache/netspec/features", "Read-only file system"),
+    caching.FeaturesLost("/home/user/.cache/netspec/features/5c1d9f2e0b5e2f7a.features", "it ends too early"),
+    caching.FeaturesUnused("/home/user/.cache/netspec/features", "Read-only file system"),
 )
 _OF_LAYOUTS: tuple[Problem, ...] = (
     preflight.EmptyClassesKept("data/pets/train", ("hamster",)),

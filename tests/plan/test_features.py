@@ -11,14 +11,15 @@ from torch import Tensor
 
 from netspec.augment import Augmenter
 from netspec.backends.torch import CompiledNet, build
+from netspec.cache import Cache
 from netspec.compiler import compile_source
 from netspec.diagnostics import NetspecError, Problem
 from netspec.freezing import selected
 from netspec.frontier import Frontier, frontier_of
 from netspec.source import Source
-from netspec.training.features.files import make_room, open_features
+from netspec.training.features.files import open_features
 from netspec.training.features.frozen_part import FrozenPart
-from netspec.training.features.values import Features, features_key, kept_file
+from netspec.training.features.values import Features, features_key
 from netspec.training.features.views import mirrored_in, seen_of
 
 SAMPLES, BATCH = 21, 8
@@ -72,7 +73,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def file_of(part: Part) -> Path:
-    return kept_file(Path(__import__("os").environ["NETSPEC_CACHE"]) / "features", part.frozen().key)
+    return Cache.usual().place("features", part.frozen().key)
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
@@ -170,11 +171,11 @@ def test_every_damaged_byte_is_found_and_the_file_made_anew() -> None:
         spoilt = bytearray(content)
         spoilt[place] ^= 0x10
         path.write_bytes(spoilt)
-        assert open_features(path.parent, part.frozen().key, part.frontier, SAMPLES) is None
+        assert open_features(Cache.usual(), part.frozen().key, part.frontier, SAMPLES) is None
         assert not path.exists()
     for length in (0, 1, 40, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:length])
-        assert open_features(path.parent, part.frozen().key, part.frontier, SAMPLES) is None
+        assert open_features(Cache.usual(), part.frozen().key, part.frontier, SAMPLES) is None
     path.write_bytes(content[:-1])
     runs = part.runs
     again = part.kept("disk").rows(torch.arange(SAMPLES))
@@ -185,7 +186,7 @@ def test_every_damaged_byte_is_found_and_the_file_made_anew() -> None:
 def test_a_file_of_another_count_is_not_taken() -> None:
     part = Part()
     part.kept("disk")
-    assert open_features(file_of(part).parent, part.frozen().key, part.frontier, SAMPLES + 1) is None
+    assert open_features(Cache.usual(), part.frozen().key, part.frontier, SAMPLES + 1) is None
 
 
 def test_a_file_that_is_cut_short_in_use_is_an_error() -> None:
@@ -225,20 +226,6 @@ def test_a_disk_that_takes_nothing_is_told_and_nothing_is_kept(tmp_path: Path, m
     assert part.frozen().features("disk", part.told.append) is None
     assert [p.code for p in part.told] == ["N736"] * 2
     assert part.frozen().features("no", part.told.append) is None
-
-
-def test_files_used_longest_ago_make_room(tmp_path: Path) -> None:
-    import os
-
-    for i, name in enumerate("abc"):
-        (tmp_path / f"{name}.features").write_bytes(bytes(100))
-        os.utime(tmp_path / f"{name}.features", (i, i))
-    (tmp_path / ".x.features.tmp").write_bytes(b"left behind")
-    os.utime(tmp_path / ".x.features.tmp", (0, 0))
-    assert make_room(tmp_path, 150, 300)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.features"]
-    assert not make_room(tmp_path, 301, 300)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.features"]
 
 
 def test_two_inputs_have_views_of_their_own() -> None:

@@ -2,9 +2,8 @@
 
 A file holds images of one format, as ``RULES`` and the libraries at hand decode them; each is known by the SHA-256 of the file it was
 decoded from, so names, folders, order and splits of the data do not matter, and a changed image is another image. Files lie in the folder
-`decoded` of netspec's cache. One is written beside its place, flushed to the disk and renamed, so two processes at once do no
-harm: the later takes the place of the earlier, which says the same. The last bytes of a file are its table, with a checksum; a file
-whose table or length is wrong is removed, and written anew. Where files would take more than the limit, those used longest ago go first.
+`decoded` of netspec's cache (`cache.py`). Of two processes at once, the later takes the place of the earlier, which says the same. The
+last bytes of a file are its table, with a checksum; a file whose table or length is wrong is removed, and written anew.
 
 Rows are read by position, and the file is not mapped into memory: if something else cuts a mapped file short, touching it ends the
 process (SIGBUS), and no check before can rule that out; reading says so instead. The system keeps what was read in memory in both cases.
@@ -16,12 +15,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import struct
-import tempfile
-import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -35,17 +31,11 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
+from netspec.cache import Cache, remove, touch
 from netspec.data.images.decode import RULES, ImageFormat, Pixels
 from netspec.diagnostics import Problem, failure
-from netspec.diagnostics.caching import CacheLost, CacheUnused, WrongCacheSize
-from netspec.resources import cache_folder
+from netspec.diagnostics.caching import CacheLost, CacheUnused
 
-LIMIT: Final = "NETSPEC_CACHE_GB"
-FOLDER: Final = "decoded"
-_USUAL_GIGABYTES: Final = 20.0
-_SUFFIX: Final = ".pixels"
-_LEFT_BEHIND: Final = 24 * 3600
-"""Seconds after which a file that was never finished belongs to nobody any more."""
 _DIGEST: Final = 32
 _HEAD: Final = struct.Struct("<8s32sIIIQ")
 """Magic, maker, channels, height, width, count: behind the digests, and before the checksum of all of the table."""
@@ -104,24 +94,21 @@ def _read_at(descriptor: int, target: memoryview, start: int, lock: Lock) -> int
 
 @dataclass(frozen=True)
 class DecodedCache:
-    """The cache in a folder, of at most ``limit`` bytes; ``tell`` hears why something is not kept."""
+    """The decoded images of a cache; ``tell`` hears why something is not kept."""
 
-    folder: Path
-    limit: int
+    cache: Cache
     tell: Tell
 
     @staticmethod
     def usual(tell: Tell) -> DecodedCache | None:
-        """The user's: at most 20 GB, or what ``$NETSPEC_CACHE_GB`` says; ``None`` where that is 0. Raises N734."""
-        given = os.environ.get(LIMIT)
-        try:
-            gigabytes = float(given) if given else _USUAL_GIGABYTES
-            limit = int(gigabytes * 10**9)
-        except (ValueError, OverflowError):
-            raise failure(WrongCacheSize(given or "")) from None
-        if limit < 0:
-            raise failure(WrongCacheSize(given or ""))
-        return DecodedCache(cache_folder() / FOLDER, limit, tell) if limit else None
+        """The user's, ``None`` where nothing is to be kept. Raises N734."""
+        cache = Cache.usual()
+        return DecodedCache(cache, tell) if cache.limit else None
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.cache.folder("decoded")
 
     def may_have(self, wanted: ImageFormat) -> bool:
         """Whether there is any file of images of this format."""
@@ -132,14 +119,13 @@ class DecodedCache:
         for path in self._files(wanted):
             opened = _open(path, wanted)
             if opened is None:
-                _remove(path)  # damaged, or removed by another process
+                remove(path)  # damaged, or removed by another process
                 continue
             descriptor, table = opened
             places = {digest: row for row, digest in enumerate(table)}
             rows = [places.get(digest, -1) for digest in digests]
             if -1 not in rows:
-                with contextlib.suppress(OSError):
-                    os.utime(path)
+                touch(path)
                 return CachedPixels(path, descriptor, np.array(rows, np.int64), wanted)
             os.close(descriptor)
         return None
@@ -150,9 +136,10 @@ class DecodedCache:
         size = count * (prod(wanted.shape) + _DIGEST) + _HEAD.size + _DIGEST
         writer = None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self._has_room(size):
+            if (lack := self.cache.lacks_room("decoded", size)) is None:
                 writer = CacheWriter(self, wanted)
+            else:
+                self.unused(lack)
         except OSError as error:
             self.unused(error.strerror or str(error))
         try:
@@ -167,35 +154,7 @@ class DecodedCache:
 
     def _files(self, wanted: ImageFormat) -> list[Path]:
         """Files of images of this format, the one used last first."""
-        try:
-            return [p for _, p in sorted(_used(self.folder.glob(f"{_prefix(wanted)}*{_SUFFIX}")), reverse=True)]
-        except OSError:
-            return []
-
-    def _has_room(self, size: int) -> bool:
-        """Make room for a file of that many bytes, if that can be."""
-        if size > self.limit:
-            self.unused(f"they take {size / 10**9:.1f} GB, and the limit is {self.limit / 10**9:.1f} GB")
-            return False
-        self._tidy()
-        files = sorted(_used(self.folder.glob(f"*{_SUFFIX}")))
-        sizes = {path: _size(path) for _, path in files}
-        for _, path in files:
-            if sum(sizes.values()) + size <= self.limit:
-                break
-            _remove(path)
-            del sizes[path]
-        free = shutil.disk_usage(self.folder).free
-        if size > free // 2:
-            self.unused(f"they take {size / 10**9:.1f} GB, and of the {free / 10**9:.1f} GB that are free on that disk half is left alone")
-            return False
-        return True
-
-    def _tidy(self) -> None:
-        """Remove what processes that were ended left half written."""
-        for used, path in _used(self.folder.glob(f".*{_SUFFIX}.tmp")):
-            if time.time() - used > _LEFT_BEHIND:
-                _remove(path)
+        return self.cache.files("decoded", _prefix(wanted))
 
 
 class CacheWriter:
@@ -207,8 +166,7 @@ class CacheWriter:
     def __init__(self, cache: DecodedCache, wanted: ImageFormat) -> None:
         self._cache = cache
         self._wanted = wanted
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=f"{_SUFFIX}.tmp", dir=cache.folder)
-        self._temporary = Path(name)
+        descriptor, self._temporary = cache.cache.new_file("decoded")
         self._file = os.fdopen(descriptor, "wb")
         self.finished = False
 
@@ -228,7 +186,7 @@ class CacheWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         key = hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:32]
-        self._temporary.replace(self._cache.folder / f"{_prefix(self._wanted)}{key}{_SUFFIX}")
+        self._temporary.replace(self._cache.cache.place("decoded", _prefix(self._wanted) + key))
         self.finished = True
 
     def _trying(self, work: Callable[[], object]) -> None:
@@ -242,7 +200,7 @@ class CacheWriter:
         """Remove what is not in its place yet."""
         with contextlib.suppress(OSError):
             self._file.close()
-        _remove(self._temporary)
+        remove(self._temporary)
 
 
 def _table(wanted: ImageFormat, digests: Sequence[bytes]) -> bytes:
@@ -287,23 +245,3 @@ def _maker() -> bytes:
 
 def _prefix(wanted: ImageFormat) -> str:
     return f"{'x'.join(map(str, wanted.shape))}-{_maker().hex()[:8]}-"
-
-
-def _used(paths: Iterable[Path]) -> list[tuple[float, Path]]:
-    """When each file was used last; those that are gone are left out."""
-    found = []
-    for path in paths:
-        with contextlib.suppress(OSError):
-            found.append((path.stat().st_mtime, path))
-    return found
-
-
-def _size(path: Path) -> int:
-    with contextlib.suppress(OSError):
-        return path.stat().st_size
-    return 0
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)

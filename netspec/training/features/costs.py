@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from netspec.diagnostics.text import storage
+
 Where = Literal["no", "memory", "disk"]
 
 MEMORY_RATE: Final = 1e9
@@ -86,12 +88,12 @@ def decide(costs: Costs) -> Decision:
     fits_memory = costs.memory is not None and costs.size <= costs.memory // _LEFT_ALONE
     fits_disk = costs.kept or costs.size <= costs.disk // _LEFT_ALONE
     if not fits_memory and not fits_disk:
-        return Decision("no", f"all of it takes {_gigabytes(costs.size)}, more than half of what memory and disk have free")
+        return Decision("no", f"all of it takes {storage(costs.size)}, more than half of what memory and disk have free")
     where: Where = "memory" if fits_memory and not costs.kept else "disk"
     spent, anew = costs.keeping(where), costs.anew
     if spent > _MARGIN * anew:
         return Decision("no", f"computing it anew takes {_seconds(anew)} in the stage, and keeping it in {_place(where)} {_seconds(spent)}")
-    found = "a run before has left it" if costs.kept else f"it takes {_gigabytes(costs.size)}"
+    found = "a run before has left it" if costs.kept else f"it takes {storage(costs.size)}"
     once = "" if costs.views == 1 else ", as two views"
     return Decision(where, f"{found}{once}, and saves about {_seconds(anew - spent)} of {_seconds(anew)} in {costs.epochs:,} epochs")
 
@@ -104,12 +106,6 @@ def _too_few(costs: Costs) -> str:
 
 def _place(where: Where) -> str:
     return {"memory": "memory", "disk": "a file", "no": "nothing"}[where]
-
-
-def _gigabytes(size: int) -> str:
-    if size >= 10**8:
-        return f"{size / 1e9:.1f} GB"
-    return f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size / 1e3:.1f} kB"
 
 
 def _seconds(seconds: float) -> str:

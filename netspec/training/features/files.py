@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import shutil
 import struct
-import tempfile
-import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,23 +17,16 @@ import torch
 from torch import Tensor
 
 from netspec.backends.torch import CompiledNet
+from netspec.cache import Cache, remove, touch
 from netspec.diagnostics import failure
 from netspec.diagnostics.caching import FeaturesLost
 from netspec.frontier import Frontier, StillValue
-from netspec.resources import cache_folder
-from netspec.training.features.values import Batches, Column, computed, kept_file, view_of
+from netspec.training.features.values import Batches, Column, computed, view_of
 
 _TAIL: Final = struct.Struct("<8sQ")
 _MAGIC: Final = b"netspecF"
 _DIGEST: Final = 32
 _CHUNK: Final = 2**22
-_LEFT_BEHIND: Final = 24 * 3600
-"""Seconds after which a file that was never finished belongs to nobody any more."""
-
-
-def features_folder() -> Path:
-    """Where files of kept values lie."""
-    return cache_folder() / "features"
 
 
 class InFile:
@@ -78,9 +67,9 @@ class InFile:
             raise failure(FeaturesLost(str(self._path), "it ends too early"))
 
 
-def open_features(folder: Path, key: str, frontier: Frontier, samples: int) -> InFile | None:
+def open_features(cache: Cache, key: str, frontier: Frontier, samples: int) -> InFile | None:
     """The values kept in the file of a key, every byte checked; ``None`` where there is none, and where it is damaged, which removes it."""
-    path = kept_file(folder, key)
+    path = cache.place("features", key)
     try:
         file = path.open("rb", buffering=0)
     except OSError:
@@ -88,44 +77,26 @@ def open_features(folder: Path, key: str, frontier: Frontier, samples: int) -> I
     columns = _checked(file, key, frontier, samples)
     if columns is None:
         file.close()
-        with contextlib.suppress(OSError):
-            path.unlink()
+        remove(path)
         return None
-    with contextlib.suppress(OSError):
-        os.utime(path)
+    touch(path)
     return InFile(path, file, samples, frontier.values, columns)
 
 
-def make_room(folder: Path, size: int, limit: int) -> bool:
-    """Remove what was used longest ago until a file of that many bytes fits into the limit. Says whether it does, and into half of what
-    the disk has free."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _tidy(folder)
-    files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*.features"))
-    taken = sum(held for _, held, _ in files)
-    for _, held, path in files:
-        if taken + size <= limit or size > limit:
-            break
-        path.unlink(missing_ok=True)
-        taken -= held
-    return taken + size <= limit and size <= shutil.disk_usage(folder).free // 2
-
-
-def keep_in_file(net: CompiledNet, frontier: Frontier, batches: Batches, samples: int, folder: Path, key: str) -> InFile:
+def keep_in_file(net: CompiledNet, frontier: Frontier, batches: Batches, samples: int, cache: Cache, key: str) -> InFile:
     """Compute all values of a frontier into the file of a key, and open it.
 
     Raises :class:`ValueError` where ``batches`` do not come to ``samples``, :class:`OSError` where the disk does not take them.
     """
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".features.tmp", dir=folder)
+    descriptor, temporary = cache.new_file("features")
     try:
         with os.fdopen(descriptor, "r+b") as file:
             columns = _write_columns(file, net, frontier, batches, samples)
             _finish(file, key, _table(frontier, columns), samples)
-        Path(name).replace(kept_file(folder, key))
+        path = temporary.replace(cache.place("features", key))
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        remove(temporary)
         raise
-    path = kept_file(folder, key)
     return InFile(path, path.open("rb", buffering=0), samples, frontier.values, columns)
 
 
@@ -206,11 +177,3 @@ def _digest(file: BinaryIO, size: int) -> bytes:
 def _read(file: BinaryIO, start: int, size: int) -> bytes:
     file.seek(start)
     return file.read(size)
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what processes that were ended left half written."""
-    for path in folder.glob(".*.features.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _LEFT_BEHIND:
-                path.unlink()

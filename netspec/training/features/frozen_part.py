@@ -9,14 +9,14 @@ from functools import cached_property
 import torch
 
 from netspec.backends.torch import CompiledNet
-from netspec.data.images.cache import DecodedCache
+from netspec.cache import Cache
 from netspec.diagnostics import Problem
 from netspec.diagnostics.caching import FeaturesUnused
 from netspec.frontier import Frontier
 from netspec.training.devices.precision import Precision, mixed
 from netspec.training.features.costs import Where
-from netspec.training.features.files import features_folder, keep_in_file, make_room, open_features
-from netspec.training.features.values import Batches, Features, features_key, keep_in_memory, kept_file
+from netspec.training.features.files import keep_in_file, open_features
+from netspec.training.features.values import Batches, Features, features_key, keep_in_memory
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class FrozenPart:
     @property
     def is_kept(self) -> bool:
         """Whether there is a file of these values; what it holds is checked when it is opened."""
-        return kept_file(features_folder(), self.key).exists()
+        return Cache.usual().place("features", self.key).exists()
 
     def features(self, where: Where, tell: Callable[[Problem], None]) -> Features | None:
         """The values, where they are to be: computed unless a file has them. ``None`` where the disk does not take them, of which ``tell``
@@ -58,17 +58,16 @@ class FrozenPart:
             return self._in_file(self.key, tell)
 
     def _in_file(self, key: str, tell: Callable[[Problem], None]) -> Features | None:
-        folder = features_folder()
-        if (found := open_features(folder, key, self.frontier, self.samples)) is not None:
+        cache = Cache.usual()
+        if (found := open_features(cache, key, self.frontier, self.samples)) is not None:
             return found
-        cache = DecodedCache.usual(tell)
         try:
-            if cache is not None and make_room(folder, self._size(), cache.limit):
-                return keep_in_file(self.net, self.frontier, self.batches, self.samples, folder, key)
-            reason = "the limit of the cache, or half of what is free on that disk, is too small"
+            reason = cache.lacks_room("features", self._size())
+            if reason is None:
+                return keep_in_file(self.net, self.frontier, self.batches, self.samples, cache, key)
         except OSError as error:
             reason = error.strerror or str(error)
-        tell(FeaturesUnused(str(folder), reason))
+        tell(FeaturesUnused(str(cache.folder("features")), reason))
         return None
 
     def _size(self) -> int:

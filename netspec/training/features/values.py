@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Final, Protocol
 
 import torch
@@ -165,8 +164,3 @@ def features_key(net: CompiledNet, frontier: Frontier, data: str, computed_in: s
 def _digest(tensor: Tensor) -> str:
     plain = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8)
     return hashlib.sha256(plain.numpy().data).hexdigest()
-
-
-def kept_file(folder: Path, key: str) -> Path:
-    """Where the file of a key lies, or would."""
-    return folder / f"{key}.features"

@@ -1,0 +1,69 @@
+"""The cache's room: both kinds of files under one limit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from netspec.cache import Cache, Kind
+
+
+def put(cache: Cache, kind: Kind, name: str, used: float) -> Path:
+    """A file of 100 bytes that was used so many seconds after 1970."""
+    path = cache.place(kind, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(100))
+    os.utime(path, (used, used))
+    return path
+
+
+def test_what_was_used_longest_ago_goes_whatever_kind_it_is_of(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 350)
+    old, middle, new = put(cache, "features", "a", 1), put(cache, "decoded", "b", 2), put(cache, "features", "c", 3)
+    assert cache.lacks_room("decoded", 50) is None
+    assert old.exists()
+    assert cache.lacks_room("decoded", 150) is None
+    assert (old.exists(), middle.exists(), new.exists()) == (False, True, True)
+    assert cache.lacks_room("features", 350) is None
+    assert not middle.exists()
+    assert not new.exists()
+
+
+def test_what_is_larger_than_the_limit_sends_nothing_away(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 300)
+    kept = put(cache, "decoded", "a", 1)
+    assert cache.lacks_room("features", 301) == "they take 301 bytes, and the limit is 300 bytes"
+    assert kept.exists()
+
+
+def test_half_of_what_the_disk_has_free_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**10))
+    cache = Cache(tmp_path, 10**11)
+    assert cache.lacks_room("decoded", 5 * 10**9) is None
+    reason = "they take 5.10 GB, and of the 10.00 GB that are free on that disk half is left alone"
+    assert cache.lacks_room("decoded", 5_100_000_000) == reason
+
+
+def test_what_a_killed_process_left_is_swept_a_day_later(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 10**6)
+    put(cache, "features", "a", 1)
+    left = [cache.folder("features") / name for name in (".x.features.tmp", ".y.features.tmp")]
+    for path, hours in zip(left, (25, 23), strict=True):
+        path.write_bytes(b"half of it")
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    assert cache.lacks_room("decoded", 1) is None
+    assert [path.exists() for path in left] == [False, True]
+
+
+def test_files_come_by_kind_and_name_the_last_used_first(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 10**6)
+    made = [put(cache, "decoded", f"3x8x8-{name}", used) for name, used in (("a", 1), ("b", 3), ("c", 2))]
+    put(cache, "decoded", "1x8x8-d", 4)
+    put(cache, "features", "3x8x8-e", 5)
+    assert cache.files("decoded", "3x8x8-") == [made[1], made[2], made[0]]
+    assert Cache(tmp_path / "nowhere", 1).files("decoded") == []
