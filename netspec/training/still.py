@@ -19,13 +19,13 @@ from netspec.frontier import Frontier, frontier_of, name_of
 from netspec.graph import Graph
 from netspec.report.models import StageSettings
 from netspec.training.batches import batch_bounds
-from netspec.training.features.costs import Costs, Decision, Where, decide, may_pay
-from netspec.training.features.frozen_part import FrozenPart, bytes_of
+from netspec.training.features.costs import Decision, Where, decide, may_pay
+from netspec.training.features.frozen_part import FrozenPart
 from netspec.training.features.speed import measured_seconds
 from netspec.training.features.values import Features
 from netspec.training.features.views import hindrance, mirrored_in, seen_of
 from netspec.training.job import Job
-from netspec.training.planning.plan import Room, certain_epochs
+from netspec.training.planning.plan import Room, costs_of
 from netspec.training.stages import Lesson
 
 Mirrored = Callable[[Tensor, int], Mapping[str, Tensor]]
@@ -83,18 +83,8 @@ class Keeping:
             return Decision("no", "; ".join(self.frontier.reasons))
         if why := self._hindrance():
             return Decision("no", why)
-        part, room, epochs = self._part(train, "train", self.frontier), Room.here(self.job.device), certain_epochs(self.stage)
-        kept = part.is_kept
-        costs = Costs(
-            samples=len(train),
-            epochs=epochs,
-            views=self.frontier.views,
-            seconds=0.0,
-            bytes=bytes_of(self.frontier, self.job.precision) // self.frontier.views,
-            memory=room.memory,
-            disk=room.disk,
-            kept=kept,
-        )
+        part, room = self._part(train, "train", self.frontier), Room.here(self.job.device)
+        costs = costs_of(self.frontier, len(train), self.stage, self.job.precision, room, 0.0, part.is_kept)
         if not may_pay(costs):
             return decide(costs)
         return decide(replace(costs, seconds=measured_seconds(self.net, self.frontier, self._first(train), self.job.precision)))

@@ -18,7 +18,7 @@ from netspec.report.models import StageSettings, TrainSettings
 from netspec.report.plans import CachePlan, KeptValue, StagePlan, TrainingPlan
 from netspec.resources import cache_folder
 from netspec.shape import symbols_of
-from netspec.training.devices.precision import channels_last, choose_precision
+from netspec.training.devices.precision import Precision, channels_last, choose_precision
 from netspec.training.features.costs import Costs, Decision, decide
 from netspec.training.features.frozen_part import bytes_of
 from netspec.training.features.speed import estimated_seconds
@@ -119,17 +119,8 @@ class _Planner:
             return Decision("no", "; ".join(frontier.reasons))
         if why := hindrance(self.graph, lesson.learned, frontier.views):
             return Decision("no", why)
-        return decide(
-            Costs(
-                samples=self.samples,
-                epochs=certain_epochs(stage),
-                views=frontier.views,
-                seconds=estimated_seconds(frontier, self.device, self.precision),
-                bytes=bytes_of(frontier, self.precision) // frontier.views,
-                memory=self.room.memory,
-                disk=self.room.disk,
-            )
-        )
+        seconds = estimated_seconds(frontier, self.device, self.precision)
+        return decide(costs_of(frontier, self.samples, stage, self.precision, self.room, seconds))
 
     def _cache(self, frontier: Frontier, decision: Decision) -> CachePlan:
         return CachePlan(
@@ -141,6 +132,14 @@ class _Planner:
             bytes=self.samples * bytes_of(frontier, self.precision),
             share=frontier.macs / frontier.whole if frontier.whole else 0.0,
         )
+
+
+def costs_of(
+    frontier: Frontier, samples: int, stage: StageSettings, precision: Precision, room: Room, seconds: float, kept: bool = False
+) -> Costs:
+    """What it costs to keep the values of a frontier for a stage, and not to, where a view of a sample takes so many ``seconds``."""
+    size = bytes_of(frontier, precision) // frontier.views
+    return Costs(samples, certain_epochs(stage), frontier.views, seconds, size, room.memory, room.disk, kept)
 
 
 def certain_epochs(stage: StageSettings) -> int:
