@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 Name = str | os.PathLike[str]
 
 
-def plan(net: Graph | Name, data: Name, *, device: str = "auto", skip_bad: bool = False, allow_empty_class: bool = False) -> TrainingPlan:
+def plan(net: Graph | Name, data: Name, *, device: str = "auto", allow_empty_class: bool = False) -> TrainingPlan:
     """What a training of the net on this data will do, stage by stage: what learns, what is kept, the memory of a step.
 
-    ``skip_bad`` and ``allow_empty_class`` are those of :func:`netspec.train`.
+    The data is counted, and no image is read. With ``allow_empty_class`` the folder of a class may be without images.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` as training does, for the net, its settings or its data.
     """
     from netspec.data import Allowed
     from netspec.training.devices.device import choose_device
-    from netspec.training.opening import open_training_split
+    from netspec.training.opening import count_training_split
     from netspec.training.planning import plan_training
 
     graph = graph_of(net)
-    samples = len(open_training_split(graph, Path(data), Allowed(skip_bad, allow_empty_class)))
+    samples = count_training_split(graph, Path(data), Allowed(empty_classes=allow_empty_class))
     return plan_training(graph, samples, choose_device(device))
 
 

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
+from weakref import WeakSet
 
 from netspec.diagnostics import failure
 from netspec.diagnostics.caching import WrongCacheSize
@@ -53,9 +54,23 @@ class Cache:
         """Where files of a kind lie."""
         return self.root / kind
 
+    @property
+    def room(self) -> int:
+        """How many bytes a new file may have: half of what the disk has free, within the limit; 0 where that cannot be told."""
+        for folder in (self.root.absolute(), *self.root.absolute().parents):
+            with contextlib.suppress(OSError):
+                return min(shutil.disk_usage(folder).free // 2, self.limit)
+        return 0
+
     def place(self, kind: Kind, name: str) -> Path:
         """Where the file of a name lies, or would."""
         return self.folder(kind) / f"{name}{_SUFFIXES[kind]}"
+
+    def has(self, kind: Kind, name: str) -> bool:
+        """Whether there is a file of that name."""
+        with contextlib.suppress(OSError):
+            return self.place(kind, name).exists()
+        return False
 
     def files(self, kind: Kind, start: str = "") -> list[Path]:
         """The finished files of a kind whose names start so, the one used last first."""
@@ -65,18 +80,21 @@ class Cache:
             return []
 
     def lacks_room(self, kind: Kind, size: int) -> str | None:
-        """Make room for a file of so many bytes; where that cannot be, gives why not. Raises :class:`OSError`."""
+        """Make room for a file of so many bytes; where that cannot be, gives why not. What this process reads stays. Raises
+        :class:`OSError`."""
         if size > self.limit:
             return f"they take {storage(size)}, and the limit is {storage(self.limit)}"
         self.folder(kind).mkdir(parents=True, exist_ok=True)
         self._sweep()
         files = sorted(_used(path for every in _SUFFIXES for path in self.files(every)))
-        taken = {path: _size(path) for _, path in files}
-        for _, path in files:
+        taken, held = {path: _size(path) for _, path in files}, {reader.path for reader in _READERS}
+        for path in (path for _, path in files if path not in held):
             if sum(taken.values()) + size <= self.limit:
                 break
             remove(path)
             del taken[path]
+        if (used := sum(taken.values())) + size > self.limit:
+            return f"they take {storage(size)}, and of the limit of {storage(self.limit)} this training itself uses {storage(used)}"
         free = shutil.disk_usage(self.folder(kind)).free
         if size > free // 2:
             return f"they take {storage(size)}, and of the {storage(free)} that are free on that disk half is left alone"
@@ -95,10 +113,21 @@ class Cache:
                     remove(path)
 
 
-def touch(path: Path) -> None:
-    """Say that a file was used now."""
+class Reader(Protocol):
+    """Who reads from a file of the cache as long as it lives."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+_READERS: Final[WeakSet[Reader]] = WeakSet()
+
+
+def using(reader: Reader) -> None:
+    """Say that a file is used from now on: it counts as used last, and does not give way while its reader lives."""
+    _READERS.add(reader)
     with contextlib.suppress(OSError):
-        os.utime(path)
+        os.utime(reader.path)
 
 
 def remove(path: Path) -> None:

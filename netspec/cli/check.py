@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from netspec.cli.checking import check
-from netspec.cli.options import AllowEmptyClass, BadImages, Json, MaxBytes, MaxNodes, Net, Set, Spec, settings
+from netspec.cli.options import AllowEmptyClass, BadImages, Json, MaxBytes, MaxNodes, Net, Set, Spec, allowed, settings
 from netspec.limits import MAX_BYTES, MAX_NODES
 
 EXAMPLE = "Example: netspec check resnet50.net --set classes=5"
@@ -30,4 +30,4 @@ def command(
     allow_empty_class: AllowEmptyClass = False,
 ) -> int:
     """Say whether a spec is right and what it comes to: shapes, parameters, multiply-accumulates; with --data, whether data fits it."""
-    return check(spec, settings(set_), net, json, max_nodes, max_bytes, data, bad_images == "skip", allow_empty_class)
+    return check(spec, settings(set_), net, json, max_nodes, max_bytes, data, allowed(bad_images, allow_empty_class) if data else None)

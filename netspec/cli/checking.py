@@ -20,6 +20,7 @@ from netspec.shape import show
 from netspec.syntax.read import read_source
 
 if TYPE_CHECKING:
+    from netspec.data import Allowed
     from netspec.data.images.loading import Progress
     from netspec.data.looking.report import Report
 
@@ -34,20 +35,19 @@ def check(
     max_nodes: int = MAX_NODES,
     max_bytes: int = MAX_BYTES,
     data: Path | None = None,
-    skip_bad: bool = False,
-    allow_empty_class: bool = False,
+    allowed: Allowed | None = None,
 ) -> int:
     """Compile every net of a file, or the one that is named, and print what it comes to; gives the exit code.
 
-    With ``data``, that is looked at as training the first of these nets would look at it, and what is found is printed; with ``skip_bad``
-    images that cannot be read are none of its faults, with ``allow_empty_class`` classes without images.
+    With ``data``, that is looked at as training the first of these nets would look at it, and what is found is printed; what is
+    ``allowed`` is none of its faults.
     """
     limits, found = Limits(max_bytes, max_nodes), Collector()
     try:
         source = read_source(spec, max_bytes)
         graphs = compile_source(source, net=net, settings=settings, limits=limits, every=net is None, collector=found)
         _look_for_weights(graphs, found)
-        report = None if data is None else _look_at_data(graphs[0], data, skip_bad, allow_empty_class)
+        report = None if data is None else _look_at_data(graphs[0], data, allowed)
     except NetspecError as error:
         if not json:
             raise
@@ -64,12 +64,12 @@ def check(
     return 0 if report is None or not report.failed else int(NetspecError(report.diagnostics()).exit)
 
 
-def _look_at_data(graph: Graph, data: Path, skip_bad: bool, allow_empty_class: bool) -> Report:
+def _look_at_data(graph: Graph, data: Path, allowed: Allowed | None) -> Report:
     """The report on data for a net, while it is made with what shows how far that is."""
-    from netspec.data import Allowed
+    from netspec.data import STRICT
     from netspec.training.opening import look_at_data
 
-    return look_at_data(graph, data, Allowed(skip_bad, allow_empty_class), _progress())
+    return look_at_data(graph, data, allowed or STRICT, _progress())
 
 
 def _progress() -> Progress:

@@ -10,6 +10,7 @@ import typer
 from netspec.limits import MAX_BYTES, MAX_NODES
 
 if TYPE_CHECKING:
+    from netspec.data import Allowed
     from netspec.graph import Graph
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A .net file, or - for standard input.", show_default=False)]
@@ -30,6 +31,13 @@ BadImages = Annotated[
     Literal["error", "skip"], typer.Option("--bad-images", help="What to do about images that cannot be read: stop, or leave them out.")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps, or auto for the best there is.")]
+
+
+def allowed(bad_images: str, allow_empty_class: bool = False) -> Allowed:
+    """What is no error in data, as the command line says."""
+    from netspec.data import Allowed
+
+    return Allowed(bad_images == "skip", allow_empty_class)
 
 
 def settings(assignments: list[str] | None) -> dict[str, str]:

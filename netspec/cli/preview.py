@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netspec.cli.options import AllowEmptyClass, BadImages, Json, Net, Set, Spec, compiled, refuse_inputs
+from netspec.cli.options import AllowEmptyClass, BadImages, Json, Net, Set, Spec, allowed, compiled, refuse_inputs
 from netspec.cli.terminal import show_json
 from netspec.diagnostics.text import escape
 
@@ -34,7 +34,6 @@ def command(
 ) -> None:
     """A sheet of the very pictures that a net will see while it trains: each row an image, each column an epoch."""
     from netspec.backends.atomic import write_atomically
-    from netspec.data import Allowed
     from netspec.report.sheet import draw_sheet
     from netspec.training.preview import preview
 
@@ -42,8 +41,7 @@ def command(
     target = out or Path(f"{'net' if str(spec) == '-' else spec.stem}-preview.png")
     if out is not None or not json:
         refuse_inputs(target, spec, data)
-    allowed = Allowed(bad_images == "skip", allow_empty_class)
-    found = preview(graph, data, images=images, epoch=epoch, epochs=epochs, allowed=allowed)
+    found = preview(graph, data, images=images, epoch=epoch, epochs=epochs, allowed=allowed(bad_images, allow_empty_class))
     if out is not None or not json:
         sheet = draw_sheet(["as it is", *(f"epoch {n}" for n in found.epochs)], found.tiles)
         write_atomically(target, [sheet], len(sheet))

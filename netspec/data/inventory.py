@@ -47,6 +47,16 @@ class Inventory:
                 lines.clear()
         return b"".join([*found, packer.compress("".join(lines).encode()), packer.flush()])
 
+    def elsewhere(self, split: str, before: bytes) -> int:
+        """How many samples of a split were in others alone, by their content, when an inventory was packed. Raises :class:`ValueError`
+        where that is none."""
+        known: dict[str, set[str]] = {}
+        for line in _unpacked(before):
+            other, digest, _ = line.split("\t")
+            known.setdefault(digest, set()).add(other)
+        found = (row.tobytes().hex() for row in self.digests[split][:, :_BYTES])
+        return sum(digest in known and split not in known[digest] for digest in found)
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -61,12 +71,7 @@ class Changes:
 def changes(before: bytes, now: Inventory, *, own_splits: bool) -> Changes:
     """What an inventory has beside one that was packed. Where splits are drawn by shares, which sample is in which is no change of the
     data. Raises :class:`ValueError` where ``before`` is none."""
-    if not before:
-        raise ValueError("it is empty")
-    try:
-        old = _by_name(gzip.decompress(before).decode("ascii").splitlines())
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(str(error)) from error
+    old = _by_name(_unpacked(before))
     new = _by_name(now.lines())
     both = sorted(new.keys() & old.keys())
     return Changes(
@@ -75,6 +80,15 @@ def changes(before: bytes, now: Inventory, *, own_splits: bool) -> Changes:
         changed=tuple(name for name in both if _contents(old[name]) != _contents(new[name])),
         moved=tuple(name for name in both if own_splits and _contents(old[name]) == _contents(new[name]) and old[name] != new[name]),
     )
+
+
+def _unpacked(packed: bytes) -> list[str]:
+    if not packed:
+        raise ValueError("it is empty")
+    try:
+        return gzip.decompress(packed).decode("ascii").splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(str(error)) from error
 
 
 def _by_name(lines: Iterable[str]) -> dict[str, list[str]]:

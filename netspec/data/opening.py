@@ -29,7 +29,7 @@ from netspec.diagnostics.layouts import NoSamples
 from netspec.diagnostics.masks import MaskOutOfLine
 from netspec.diagnostics.preflight import EmptyClassesKept
 
-__all__ = ["SHARES", "SPLITS", "Allowed", "Division", "Splits", "open_data", "preflight"]
+__all__ = ["SHARES", "SPLITS", "STRICT", "Allowed", "Division", "Splits", "open_data", "preflight"]
 
 SHARES: Final = (0.8, 0.1, 0.1)
 
@@ -55,7 +55,8 @@ class Allowed:
     empty_classes: bool = False
 
 
-_NOTHING: Final = Allowed()
+STRICT: Final = Allowed()
+"""Nothing is allowed."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def open_data(
     budget: int | None = None,
     cache: DecodedCache | None = None,
     progress: Progress | None = None,
-    allowed: Allowed = _NOTHING,
+    allowed: Allowed = STRICT,
     classes: Known | None = None,
 ) -> Splits:
     """Open data for a net, in any of the layouts that docs/data.md describes.
@@ -128,7 +129,7 @@ def preflight(
     budget: int | None = None,
     cache: DecodedCache | None = None,
     progress: Progress | None = None,
-    allowed: Allowed = _NOTHING,
+    allowed: Allowed = STRICT,
 ) -> Report:
     """The report that :func:`open_data` makes of all splits, whatever is wrong with them. Raises what lies in the net, as N799."""
     try:
@@ -139,6 +140,14 @@ def preflight(
             raise
         problems = [d.problem for d in error.diagnostics]
         return Report(str(path), "", False, {}, (), checked("", {}, (), problems))
+
+
+def count_samples(path: Path, wanted: Wanted, division: Division = _USUAL, allowed: Allowed = STRICT) -> dict[str, int]:
+    """How many samples each split has. Raises what :func:`open_data` does, as far as that can be told without reading an image."""
+    named = _named(path, wanted, division, SPLITS, Means(None, None, None, allowed), {})
+    if errors := [Diagnostic(problem) for problem in named.found.problems if problem.severity == "error"]:
+        raise NetspecError(errors)
+    return {split: len(rows) for split, rows in named.splits.items()}
 
 
 @dataclass(frozen=True)
@@ -162,17 +171,52 @@ class _Opened:
     report: Report
 
 
-def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Opened:
+@dataclass(frozen=True)
+class _Named:
+    """What there is, before anything of it is read: the classes by name, and the samples by split."""
+
+    found: Found
+    classes: Mapping[str, tuple[str, ...]]
+    splits: Mapping[str, Rows]
+    room: int
+
+
+def _named(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Named:
     room = memory_budget() if means.budget is None else means.budget
     found = read_layout(path, wanted, room)
     found.problems = list(_eased(found, means.allowed.empty_classes, bool(known)))
     _check_rows(path, found)
     _check_maps(found, wanted)
     classes = number_classes(path, found, wanted, known, only)
-    splits = _divided(found, wanted, division)
+    return _Named(found, classes, _divided(found, wanted, division), room)
+
+
+def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Opened:
+    named = _named(path, wanted, division, only, means, known)
+    found, classes, splits = named.found, named.classes, named.splits
     asked = {split: rows for split, rows in splits.items() if split in only}
-    read = read_columns(asked, wanted, room, means.cache, means.progress, means.allowed.bad_images)
-    return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, splits, read))
+    read = read_columns(asked, wanted, named.room, means.cache, means.progress, means.allowed.bad_images)
+    if means.allowed.bad_images:
+        found.problems += _emptied(path, wanted, classes, splits, read, means.allowed.empty_classes)
+    counted = splits if read.failed else {**splits, **read.rows}
+    return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, counted, read))
+
+
+def _emptied(
+    path: Path, wanted: Wanted, classes: Mapping[str, tuple[str, ...]], splits: Mapping[str, Rows], read: Read, allow: bool
+) -> Iterator[Problem]:
+    """The classes whose samples for training were all left out, as classes without images."""
+    if "train" not in read.rows:
+        return
+    for target in (t for t in wanted.targets if t.kind == "class"):
+        values, left = splits["train"].targets[target.name], read.rows["train"].targets[target.name]
+        if isinstance(values, Values) and isinstance(left, Values):
+            names, there = classes[target.name], set(left.gathered().tolist())
+            lost = tuple(names[n] for n in sorted(set(values.gathered().tolist()) - there))
+            if lost:
+                yield EmptyClassesKept(str(path), lost) if allow else EmptyClasses(str(path), lost)
+            if lost and allow and len(there) < 2:
+                yield TooFewClasses(str(path), tuple(names[n] for n in sorted(there)))
 
 
 def _eased(found: Found, allow: bool, known: bool) -> Iterator[Problem]:

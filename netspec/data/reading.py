@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -94,20 +94,27 @@ def read_columns(
     rows: Mapping[str, Rows], wanted: Wanted, room: int, cache: DecodedCache | None, progress: Progress | None, skip_bad: bool
 ) -> Read:
     """Decode every image and every mask once. Samples with one that cannot be decoded are left out; their files are a problem, or, with
-    ``skip_bad``, a warning where samples for training are left without them."""
-    reader = _Reader(wanted, room, cache, progress)
-    read = reader.read(dict(rows))
-    bad = {path for p in read.problems if isinstance(p, BadImages | BadMasks) for path, _ in p.files}
-    if not bad:
-        return read
-    good = {split: rest for split, part in rows.items() if len(rest := _without(part, bad))}
-    again = reader.read(good) if good else Read({})
-    skip = skip_bad and ("train" in good or "train" not in rows)
-    again.problems[:0] = [ImagesSkipped(p.files) if skip and isinstance(p, BadImages) else p for p in read.problems]
-    return again
+    ``skip_bad`` and where every split has samples without them, a warning."""
+    reader, left = _Reader(wanted, room, cache, progress), dict(rows)
+    bad: dict[type[BadImages | BadMasks], dict[str, str]] = {}
+    while (read := reader.read(left)).failed:  # a file may fail later than others, as one on a disk far away
+        for problem in read.problems:
+            if isinstance(problem, BadImages | BadMasks):
+                bad.setdefault(type(problem), {}).update(problem.files)
+        paths = frozenset(path for files in bad.values() for path in files)
+        before, left = left, {split: rest for split, part in left.items() if len(rest := _without(part, paths))}
+        assert sum(map(len, left.values())) < sum(map(len, before.values())), "what cannot be read is no sample's"
+    skip = skip_bad and left.keys() == rows.keys()
+    images, masks = (tuple(bad.get(kind, {}).items()) for kind in (BadImages, BadMasks))
+    if images:
+        lost = sum(map(len, rows.values())) - sum(map(len, left.values()))
+        read.problems.append(ImagesSkipped(images, lost) if skip else BadImages(images, data=True))
+    if masks:
+        read.problems.append(BadMasks(masks))
+    return read
 
 
-def _without(rows: Rows, bad: set[str]) -> Rows:
+def _without(rows: Rows, bad: Collection[str]) -> Rows:
     files = [raw for raw in (*rows.inputs.values(), *rows.targets.values()) if isinstance(raw, Paths)]
     kept = [i for i in range(len(rows)) if not any(str(paths[i]) in bad for paths in files)]
     return rows.pick(np.array(kept, np.int64))

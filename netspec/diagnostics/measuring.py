@@ -9,18 +9,22 @@ from netspec.diagnostics.text import escape, plural
 
 @dataclass(frozen=True)
 class DivisionChanged(Problem):
-    """Data without splits of its own that has grown or shrunk since a run divided it."""
+    """Data without splits of its own that has changed since a run divided it; ``elsewhere`` of the images ``now`` were in other splits."""
 
     path: str
     split: str
     before: int
     now: int
+    elsewhere: int = 0
     code = "N725"
     exit = Exit.DATA
 
     def message(self) -> str:
-        counts = f"{self.split} had {plural(self.before, 'image')}, and has {self.now:,}"
-        return f"{escape(self.path)} is not divided as it was for the training: {counts}"
+        found = f"{self.split} had {plural(self.before, 'image')}, and has {self.now:,}"
+        if self.before == self.now:
+            were = "was" if self.elsewhere == 1 else "were"
+            found = f"of the {plural(self.now, 'image')} of {self.split}, {self.elsewhere:,} {were} in another split"
+        return f"{escape(self.path)} is not divided as it was for the training: {found}"
 
     def notes(self) -> Iterable[str]:
         yield "images that were trained on may be in it now, so a figure would say too much"

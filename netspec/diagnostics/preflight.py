@@ -73,16 +73,17 @@ class MasksOfOneClass(Problem):
 
 @dataclass(frozen=True)
 class ImagesSkipped(Problem):
-    """Images that cannot be decoded and were left out, as it was asked for."""
+    """Images that cannot be decoded, and the samples that were left out for them, as it was asked for."""
 
     files: tuple[tuple[str, str], ...]
+    samples: int
     shown: ClassVar[int] = 20
     code = "N743"
     severity = "warning"
     exit = Exit.DATA
 
     def message(self) -> str:
-        return f"{plural(len(self.files), 'sample')} left out, whose images cannot be read"
+        return f"{plural(self.samples, 'sample')} left out, whose images cannot be read"
 
     def notes(self) -> Iterable[str]:
         for path, reason in self.files[: self.shown]:
@@ -91,7 +92,7 @@ class ImagesSkipped(Problem):
             yield f"and {len(self.files) - self.shown:,} more"
 
     def help(self) -> str:
-        return "replace or remove these files, and nothing has to be skipped"
+        return "replace these files, and nothing has to be skipped; without them, data without splits of its own is divided anew"
 
 
 @dataclass(frozen=True)

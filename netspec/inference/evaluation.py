@@ -76,9 +76,21 @@ def _samples(model: Model, data: Path, split: str | None, allowed: Allowed) -> t
 
 
 def _check_division(model: Model, data: Path, split: str, opened: Splits, count: int) -> None:
-    """Refuse a split that was drawn, where it is plainly not the one that the training drew."""
-    if not opened.own and model.counts is not None and model.counts.get(split, count) != count:
-        raise failure(DivisionChanged(str(data), split, model.counts[split], count))
+    """Refuse a split that was drawn, where it is not the one that the training drew."""
+    if opened.own or model.counts is None or split not in model.counts:
+        return
+    before = model.counts[split]
+    elsewhere = 0 if model.samples is None else _elsewhere(model.samples, split, opened)
+    if before != count or elsewhere:
+        raise failure(DivisionChanged(str(data), split, before, count, elsewhere))
+
+
+def _elsewhere(samples: Path, split: str, opened: Splits) -> int:
+    """How many samples were in another split; none where a run does not tell."""
+    try:
+        return opened.inventory.elsewhere(split, samples.read_bytes())
+    except (OSError, ValueError):
+        return 0
 
 
 def _opened(model: Model, data: Path, split: str, allowed: Allowed, *, undivided: bool) -> Splits:

@@ -32,6 +32,8 @@ class Model(ABC):
     """Whether classes are called by their numbers, since nothing names them."""
     division: Division | None = None
     counts: Mapping[str, int] | None = None
+    samples: Path | None = None
+    """The file of a run that says which samples it had in which split."""
     seed: int = 0
 
     @property

@@ -66,6 +66,7 @@ class RunModel(NetModel):
         self.seed = run.record.train.seed
         self.division = Division(run.record.data.split, self.seed)
         self.counts = None if run.record.data.own_splits else run.record.data.counts
+        self.samples = run.folder.samples
         self.named = run.record.classes
         tensors = run.weights()
         self._device = choose_device(device)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import netspec
-from netspec.data import Allowed, Splits
+from netspec.data import STRICT, Allowed, Splits
 from netspec.data.images.cache import DecodedCache
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.diagnostics.text import escape
@@ -34,7 +34,7 @@ class Options:
     nothing any more."""
 
     tensorboard: bool = False
-    allowed: Allowed = Allowed()  # noqa: RUF009
+    allowed: Allowed = STRICT
     accept_data_change: bool = False
     shard: bool = False
     rescue: Path | None = None

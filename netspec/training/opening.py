@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from netspec.data import Allowed, Division, Samples, Splits, Wanted, open_data, preflight
+from netspec.data import Allowed, Division, Samples, Splits, Wanted, count_samples, open_data, preflight
 from netspec.data.found import SPLITS
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.loading import Progress
@@ -36,6 +36,12 @@ def open_training_split(graph: Graph, data: Path, allowed: Allowed) -> Samples:
     found = open_as_asked(graph, data, allowed, only=("train",)).train
     assert found is not None
     return found
+
+
+def count_training_split(graph: Graph, data: Path, allowed: Allowed) -> int:
+    """How many samples there are to train on. Raises what is wrong with the data, as far as that can be told without reading images."""
+    wanted, division = _asked(graph)
+    return count_samples(data, wanted, division, allowed)["train"]
 
 
 def look_at_data(graph: Graph, data: Path, allowed: Allowed, progress: Progress | None = None) -> Report:

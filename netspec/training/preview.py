@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from netspec.augment import Augmenter, Mixed
-from netspec.data import Allowed
+from netspec.data import STRICT, Allowed
 from netspec.data.found import IGNORED
 from netspec.data.samples import Batch, Samples
 from netspec.graph import Graph
@@ -21,8 +21,6 @@ from netspec.training.batches import batch_bounds, epoch_order
 from netspec.training.opening import open_training_split
 from netspec.training.settings import train_settings
 from netspec.training.stages import asked_of_data, lessons
-
-_NOTHING: Final = Allowed()
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Preview:
         return {"joined": list(self.joined), "images": images}
 
 
-def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5, allowed: Allowed = _NOTHING) -> Preview:
+def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs: int = 5, allowed: Allowed = STRICT) -> Preview:
     """The first images of the first epoch, as the net will see each of them in some epochs from ``epoch`` on.
 
     Exactly those pixels go into the net: by the seed, the division of the data and the batches that training takes. Raises a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -33,12 +34,15 @@ def rescued(error: BaseException, into: Path, graph: Graph, keeper: Keeper, lear
 
 
 def _copied(folder: RunFolder, graph: Graph, keeper: Keeper, learner: Learner, position: Position) -> None:
-    """The files of the run, all but its plan, from what is in memory and, where an earlier epoch was the best, from its file."""
+    """The files of the run, all but its plan and its pictures, from what is in memory and, where there are such, from its files of the best
+    epoch and of the samples."""
     copy = Keeper(folder, keeper.record)
     with locked(folder):
         copy.write(folder.spec, graph.source.text.encode())
         if graph.files:
             copy.write(folder.used, json.dumps(dict(graph.files), indent=1, sort_keys=True).encode())
+        with contextlib.suppress(OSError):  # gone with the folder: then a change of the data cannot be told by name
+            copy.write(folder.samples, keeper.folder.samples.read_bytes())
         best = position.best
         if best is not None and (best.epoch != position.epoch or position.step) and not _best_copied(copy, keeper):
             position = replace(position, best=None)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from netspec.augment import Augmenter
 from netspec.backends.torch import CompiledNet
+from netspec.data.images.cache import decoding
 from netspec.data.samples import Batch, Bounds, Samples
 from netspec.frontier import Frontier, frontier_of, name_of
 from netspec.graph import Graph
@@ -124,7 +125,7 @@ class Keeping:
                 self.look()
                 yield tuple(batch.to(self.job.device).inputs.values())
 
-        data = f"{self.fingerprint} {split} {self.job.settings.layout}"
+        data = f"{self.fingerprint} {decoding().hex()} {split} {self.job.settings.layout}"
         precision = "fp32" if split == "val" else self.job.precision  # as all figures of validation are
         return FrozenPart(self.net, frontier, batches, len(samples), data, precision, self.job.device, self.stage.batch)
 

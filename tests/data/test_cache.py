@@ -128,11 +128,11 @@ def test_formats_and_rules_are_told_apart(tmp_path: Path, cache: DecodedCache, m
     assert (everything(on_disk(files, cache, GREY)) == decoded(files, GREY)).all()
     assert cache.may_have(RGB)
     monkeypatch.setattr(module, "RULES", module.RULES + 1)
-    module._maker.cache_clear()
+    module.decoding.cache_clear()
     try:
         assert not cache.may_have(RGB)
     finally:
-        module._maker.cache_clear()
+        module.decoding.cache_clear()
 
 
 def test_more_images_than_are_decoded_at_a_time(tmp_path: Path, cache: DecodedCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,7 +388,7 @@ print(found[__import__("numpy").arange(len(files))].sum())
 
 def test_two_processes_at_once(tmp_path: Path, cache: DecodedCache) -> None:
     files = sorted(pictures(tmp_path / "a", 40))
-    scanning = [sys.executable, "-c", _SCAN, str(tmp_path / "a"), str(cache.cache.root)]
+    scanning = [sys.executable, "-c", _SCAN, str(tmp_path / "a"), str(cache.disk.root)]
     commands = [[*scanning, str(tmp_path / f"ready{n}"), "2"] for n in range(2)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     said = [process.communicate(timeout=120)[0] for process in running]
@@ -405,7 +405,7 @@ def test_a_process_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path, c
         "with DecodedCache(Cache(Path(sys.argv[1]), 10**9), print).begin(ImageFormat(3, 8, 8), 6) as writer:\n"
         "    writer.write(np.zeros((6, 3, 8, 8), np.uint8))\n    os.kill(os.getpid(), 9)\n"
     )
-    assert subprocess.run([sys.executable, "-c", killed, str(cache.cache.root)], check=False).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", killed, str(cache.disk.root)], check=False).returncode == -signal.SIGKILL
     (left,) = kept(cache)
     assert not cache.may_have(RGB)
     on_disk(files, cache)

@@ -92,7 +92,7 @@ _OF_LAYOUTS: tuple[Problem, ...] = (
         )
     ),
     preflight.ImagesSkipped(
-        (("data/pets/cat/12.jpg", "it is damaged (image file is truncated)"), ("data/pets/dog/3.png", "the file is empty"))
+        (("data/pets/cat/12.jpg", "it is damaged (image file is truncated)"), ("data/pets/dog/3.png", "the file is empty")), 2
     ),
     masks.WithoutMask("data/cells/masks", ("17", "18")),
     masks.MasksAlone("data/cells", ("masks/19.png",)),

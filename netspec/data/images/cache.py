@@ -31,7 +31,7 @@ import simplejpeg
 import torch
 from numpy.typing import NDArray
 
-from netspec.cache import Cache, remove, touch
+from netspec.cache import Cache, remove, using
 from netspec.data.images.decode import RULES, ImageFormat, Pixels
 from netspec.diagnostics import Problem, failure
 from netspec.diagnostics.caching import CacheLost, CacheUnused
@@ -57,6 +57,7 @@ class CachedPixels:
         self._descriptor = descriptor
         self._lock = Lock()
         weakref.finalize(self, os.close, descriptor)
+        using(self)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -96,7 +97,7 @@ def _read_at(descriptor: int, target: memoryview, start: int, lock: Lock) -> int
 class DecodedCache:
     """The decoded images of a cache; ``tell`` hears why something is not kept."""
 
-    cache: Cache
+    disk: Cache
     tell: Tell
 
     @staticmethod
@@ -108,7 +109,7 @@ class DecodedCache:
     @property
     def folder(self) -> Path:
         """Where its files lie."""
-        return self.cache.folder("decoded")
+        return self.disk.folder("decoded")
 
     def may_have(self, wanted: ImageFormat) -> bool:
         """Whether there is any file of images of this format."""
@@ -125,10 +126,19 @@ class DecodedCache:
             places = {digest: row for row, digest in enumerate(table)}
             rows = [places.get(digest, -1) for digest in digests]
             if -1 not in rows:
-                touch(path)
                 return CachedPixels(path, descriptor, np.array(rows, np.int64), wanted)
             os.close(descriptor)
         return None
+
+    def lacking(self, wanted: ImageFormat, digests: Sequence[bytes]) -> list[int]:
+        """Which of these images the file that has most of them has not."""
+        best = list(range(len(digests)))
+        for path in self._files(wanted):
+            if (opened := _open(path, wanted)) is not None:
+                os.close(opened[0])
+                there = frozenset(opened[1])
+                best = min(best, [i for i, digest in enumerate(digests) if digest not in there], key=len)
+        return best
 
     @contextlib.contextmanager
     def begin(self, wanted: ImageFormat, count: int) -> Iterator[CacheWriter | None]:
@@ -136,7 +146,7 @@ class DecodedCache:
         size = count * (prod(wanted.shape) + _DIGEST) + _HEAD.size + _DIGEST
         writer = None
         try:
-            if (lack := self.cache.lacks_room("decoded", size)) is None:
+            if (lack := self.disk.lacks_room("decoded", size)) is None:
                 writer = CacheWriter(self, wanted)
             else:
                 self.unused(lack)
@@ -154,7 +164,7 @@ class DecodedCache:
 
     def _files(self, wanted: ImageFormat) -> list[Path]:
         """Files of images of this format, the one used last first."""
-        return self.cache.files("decoded", _prefix(wanted))
+        return self.disk.files("decoded", _prefix(wanted))
 
 
 class CacheWriter:
@@ -166,7 +176,7 @@ class CacheWriter:
     def __init__(self, cache: DecodedCache, wanted: ImageFormat) -> None:
         self._cache = cache
         self._wanted = wanted
-        descriptor, self._temporary = cache.cache.new_file("decoded")
+        descriptor, self._temporary = cache.disk.new_file("decoded")
         self._file = os.fdopen(descriptor, "wb")
         self.finished = False
 
@@ -186,7 +196,7 @@ class CacheWriter:
         os.fsync(self._file.fileno())
         self._file.close()
         key = hashlib.sha256(b"".join(sorted(digests))).hexdigest()[:32]
-        self._temporary.replace(self._cache.cache.place("decoded", _prefix(self._wanted) + key))
+        self._temporary.replace(self._cache.disk.place("decoded", _prefix(self._wanted) + key))
         self.finished = True
 
     def _trying(self, work: Callable[[], object]) -> None:
@@ -204,7 +214,7 @@ class CacheWriter:
 
 
 def _table(wanted: ImageFormat, digests: Sequence[bytes]) -> bytes:
-    table = b"".join(digests) + _HEAD.pack(_MAGIC, _maker(), *wanted.shape, len(digests))
+    table = b"".join(digests) + _HEAD.pack(_MAGIC, decoding(), *wanted.shape, len(digests))
     return table + hashlib.sha256(table).digest()
 
 
@@ -237,11 +247,11 @@ def _checked(descriptor: int, wanted: ImageFormat) -> list[bytes] | None:
 
 
 @cache
-def _maker() -> bytes:
+def decoding() -> bytes:
     """SHA-256 of what decides, beside an image's file, which bytes come out: our rules, the libraries, and the kind of processor."""
     versions = (PIL.__version__, simplejpeg.__version__, torch.__version__, torch.backends.cpu.get_cpu_capability())
     return hashlib.sha256(repr((RULES, *versions)).encode()).digest()
 
 
 def _prefix(wanted: ImageFormat) -> str:
-    return f"{'x'.join(map(str, wanted.shape))}-{_maker().hex()[:8]}-"
+    return f"{'x'.join(map(str, wanted.shape))}-{decoding().hex()[:8]}-"

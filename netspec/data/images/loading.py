@@ -132,12 +132,22 @@ def _pays(seconds: float, size: int) -> bool:
 def _known(
     files: Sequence[Path], wanted: ImageFormat, cache: DecodedCache, progress: Progress | None
 ) -> tuple[CachedPixels, list[bytes]] | None:
-    """What the cache has of these files, which takes reading them all; nothing is read where it can have nothing."""
+    """What the cache has of these files, which takes reading them all; nothing is read where it can have nothing.
+
+    Where it has most of them, the others are tried: it holds all that could be read, and if one of these cannot, nothing else is decoded to
+    find that out.
+    """
     if not files or not cache.may_have(wanted):
         return None
     digests = [digest for part in _each(files, _hashed, progress) for digest in part]
     found = cache.find(wanted, digests)
-    return None if found is None else (found, digests)
+    if found is not None:
+        return found, digests
+    lacking = cache.lacking(wanted, digests)
+    if len(lacking) <= len(files) // 2:
+        for _ in _decoded([files[i] for i in lacking], wanted, None):
+            pass
+    return None
 
 
 def _decoded(files: Sequence[Path], wanted: ImageFormat, progress: Progress | None) -> Iterator[list[tuple[bytes, Pixels]]]:

@@ -25,7 +25,7 @@ WRITE_RATE: Final = 1e8
 _MARGIN: Final = 0.9
 """What keeping has to cost at most, of what computing anew costs."""
 _LEFT_ALONE: Final = 2
-"""Of free memory, and of a free disk, at most one part of so many is taken."""
+"""Of free memory at most one part of so many is taken."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Costs:
     """What is known of the values that could be kept.
 
     ``seconds`` is what one view of one sample takes to compute, ``bytes`` what it takes to keep. ``epochs`` are those that will
-    surely be run. ``memory`` and ``disk`` are free bytes. ``kept`` says that a file from before has them all.
+    surely be run. ``memory`` is what of it is free, ``disk`` what a file may take. ``kept`` says that a file from before has them all.
     """
 
     samples: int
@@ -86,9 +86,11 @@ def decide(costs: Costs) -> Decision:
     if costs.epochs <= costs.views and not costs.kept:
         return Decision("no", _too_few(costs))
     fits_memory = costs.memory is not None and costs.size <= costs.memory // _LEFT_ALONE
-    fits_disk = costs.kept or costs.size <= costs.disk // _LEFT_ALONE
+    fits_disk = costs.kept or costs.size <= costs.disk
     if not fits_memory and not fits_disk:
-        return Decision("no", f"all of it takes {storage(costs.size)}, more than half of what memory and disk have free")
+        return Decision(
+            "no", f"all of it takes {storage(costs.size)}, more than half of the free memory, and more than a file of the cache may take"
+        )
     where: Where = "memory" if fits_memory and not costs.kept else "disk"
     spent, anew = costs.keeping(where), costs.anew
     if spent > _MARGIN * anew:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from netspec.backends.torch import CompiledNet
-from netspec.cache import Cache, remove, touch
+from netspec.cache import Cache, remove, using
 from netspec.diagnostics import failure
 from netspec.diagnostics.caching import FeaturesLost
 from netspec.frontier import Frontier, StillValue
@@ -37,10 +37,11 @@ class InFile:
 
     def __init__(self, path: Path, file: BinaryIO, samples: int, values: Sequence[StillValue], columns: Mapping[Column, int]) -> None:
         self.samples = samples
-        self._path, self._file, self._values = path, file, tuple(values)
+        self.path, self._file, self._values = path, file, tuple(values)
         self._columns = {(c.node, c.view): (c, start) for c, start in columns.items()}
         self._lock = Lock()
         weakref.finalize(self, file.close)
+        using(self)
 
     def rows(self, indices: Tensor, mirrored: Mapping[str, Tensor] | None = None) -> dict[int, Tensor]:
         """As :meth:`~netspec.training.features.values.Features.rows`, in memory of the processor."""
@@ -62,9 +63,9 @@ class InFile:
                 self._file.seek(start)
                 got = self._file.readinto(target)  # type: ignore[attr-defined]
         except OSError as error:
-            raise failure(FeaturesLost(str(self._path), error.strerror or str(error))) from error
+            raise failure(FeaturesLost(str(self.path), error.strerror or str(error))) from error
         if got != len(target):
-            raise failure(FeaturesLost(str(self._path), "it ends too early"))
+            raise failure(FeaturesLost(str(self.path), "it ends too early"))
 
 
 def open_features(cache: Cache, key: str, frontier: Frontier, samples: int) -> InFile | None:
@@ -79,7 +80,6 @@ def open_features(cache: Cache, key: str, frontier: Frontier, samples: int) -> I
         file.close()
         remove(path)
         return None
-    touch(path)
     return InFile(path, file, samples, frontier.values, columns)
 
 

@@ -45,7 +45,7 @@ class FrozenPart:
     @property
     def is_kept(self) -> bool:
         """Whether there is a file of these values; what it holds is checked when it is opened."""
-        return Cache.usual().place("features", self.key).exists()
+        return Cache.usual().has("features", self.key)
 
     def features(self, where: Where, tell: Callable[[Problem], None]) -> Features | None:
         """The values, where they are to be: computed unless a file has them. ``None`` where the disk does not take them, of which ``tell``

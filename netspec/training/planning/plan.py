@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import torch
 
+from netspec.cache import Cache
 from netspec.data.images.loading import available_memory
 from netspec.diagnostics import failure
 from netspec.diagnostics.sizes import OpenInput
@@ -16,7 +16,6 @@ from netspec.frontier import Frontier, frontier_of
 from netspec.graph import Graph, is_below
 from netspec.report.models import StageSettings, TrainSettings
 from netspec.report.plans import CachePlan, KeptValue, StagePlan, TrainingPlan
-from netspec.resources import cache_folder
 from netspec.shape import symbols_of
 from netspec.training.devices.precision import Precision, channels_last, choose_precision
 from netspec.training.features.costs import Costs, Decision, decide
@@ -30,7 +29,8 @@ from netspec.training.stages import Lesson, lessons
 
 @dataclass(frozen=True)
 class Room:
-    """Free bytes: of the device that trains and of the machine's memory, where they are known, and of the disk with the user's cache."""
+    """Free bytes: of the device that trains and of the machine's memory, where they are known, and those that a file of the user's cache
+    may have."""
 
     device: int | None
     memory: int | None
@@ -40,9 +40,8 @@ class Room:
     def here(device: torch.device) -> Room:
         """What is free now."""
         memory = available_memory()
-        folder = next(p for p in (cache_folder(), *cache_folder().absolute().parents) if p.exists())
         on_device = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory if device.type == "cpu" else None
-        return Room(on_device, memory, shutil.disk_usage(folder).free)
+        return Room(on_device, memory, Cache.usual().room)
 
 
 def plan_training(
