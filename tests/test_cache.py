@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netspec.cache import Cache, Kind
+from netspec.cache import Cache, Kind, using
 
 
 def put(cache: Cache, kind: Kind, name: str, used: float) -> Path:
@@ -58,6 +58,40 @@ def test_what_a_killed_process_left_is_swept_a_day_later(tmp_path: Path) -> None
         os.utime(path, (time.time() - 3600 * hours,) * 2)
     assert cache.lacks_room("decoded", 1) is None
     assert [path.exists() for path in left] == [False, True]
+
+
+class Reading:
+    """Who reads from a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+
+def test_what_is_read_stays_and_counts_as_used(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 250)
+    path = put(cache, "decoded", "a", 1)
+    reader = Reading(path)
+    using(reader)
+    assert path.stat().st_mtime > time.time() - 60
+    assert cache.lacks_room("features", 150) is None
+    reason = "they take 200 bytes, and of the limit of 250 bytes this training itself uses 100 bytes"
+    assert cache.lacks_room("features", 200) == reason
+    del reader
+    assert cache.lacks_room("features", 200) is None
+    assert not path.exists()
+
+
+def test_a_place_that_cannot_be_asked_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Cache(tmp_path / "not/there/yet", 10).room == 10
+    assert not Cache(tmp_path, 10).has("features", "a")
+
+    def refused(*_: object, **__: object) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shutil, "disk_usage", refused)
+    monkeypatch.setattr(Path, "exists", refused)
+    assert Cache(tmp_path, 10).room == 0
+    assert not Cache(tmp_path, 10).has("features", "a")
 
 
 def test_files_come_by_kind_and_name_the_last_used_first(tmp_path: Path) -> None:

@@ -104,11 +104,12 @@ def read_columns(
         paths = frozenset(path for files in bad.values() for path in files)
         before, left = left, {split: rest for split, part in left.items() if len(rest := _without(part, paths))}
         assert sum(map(len, left.values())) < sum(map(len, before.values())), "what cannot be read is no sample's"
-    skip = skip_bad and left.keys() == rows.keys()
+    emptied = tuple(split for split in rows if split not in left) if skip_bad else ()
     images, masks = (tuple(bad.get(kind, {}).items()) for kind in (BadImages, BadMasks))
     if images:
         lost = sum(map(len, rows.values())) - sum(map(len, left.values()))
-        read.problems.append(ImagesSkipped(images, lost) if skip else BadImages(images, data=True))
+        skip = skip_bad and not emptied
+        read.problems.append(ImagesSkipped(images, lost) if skip else BadImages(images, data=not skip_bad, emptied=emptied))
     if masks:
         read.problems.append(BadMasks(masks))
     return read

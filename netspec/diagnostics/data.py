@@ -212,12 +212,13 @@ class ClassCount(Problem):
 
 @dataclass(frozen=True)
 class BadImages(Problem):
-    """Images that cannot be decoded, all of them, each with what is wrong; ``epoch`` is where they could be before, and ``data`` says that
-    they are among others, which can do without them."""
+    """Images that cannot be decoded, all of them, each with what is wrong; ``epoch`` is where they could be before, ``data`` says that
+    they are among others, which can do without them, and ``emptied`` names the splits that cannot."""
 
     files: tuple[tuple[str, str], ...]
     epoch: int | None = None
     data: bool = False
+    emptied: tuple[str, ...] = ()
     shown: ClassVar[int] = 20
     code = "N711"
     exit = Exit.DATA
@@ -233,12 +234,12 @@ class BadImages(Problem):
         return "" if self.epoch is None else f" any more in epoch {self.epoch}"
 
     def notes(self) -> Iterable[str]:
-        if len(self.files) == 1:
-            return
-        for path, reason in self.files[: self.shown]:
+        for path, reason in self.files[: self.shown] if len(self.files) > 1 else ():
             yield f"{escape(path)}: {escape(reason)}"
         if len(self.files) > self.shown:
             yield f"and {len(self.files) - self.shown:,} more"
+        if self.emptied:
+            yield f"they cannot be left out: nothing would be left in {listing(self.emptied)}"
 
     def help(self) -> str:
         skipping = ", or leave them out: --bad-images=skip" if self.data else ""

@@ -86,6 +86,14 @@ def test_room_decides_where() -> None:
     assert nowhere.cache.values, "what could be kept is said all the same"
 
 
+def test_the_limit_of_the_cache_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETSPEC_CACHE", str(tmp_path))
+    monkeypatch.setenv("NETSPEC_CACHE_GB", "0.001")
+    assert Room.here(torch.device("cpu")).disk == 10**6
+    monkeypatch.setenv("NETSPEC_CACHE_GB", "0")
+    assert Room.here(torch.device("cpu")).disk == 0
+
+
 def test_the_largest_batch_is_no_larger_than_the_data_and_leaves_room_for_what_is_kept() -> None:
     warm, _, everything = planned(graph(), largest=True, room=Room(10**8, 10**9, 10**10)).stages
     assert warm.largest_batch == 400

@@ -102,6 +102,7 @@ def test_the_state_is_rescued_where_that_is_asked_for(tmp_path: Path, monkeypatc
     place = tmp_path / "aside/run"
     assert f"rescued: the state is saved in {place}, go on with --resume --out {place}" in lines
     assert len(read_history((place / "history.csv").read_text("utf-8"))) == epoch
+    assert (place / "samples.tsv.gz").exists() is not gone
     record = train(model, data, out=place, resume=True, device="cpu").record
     assert record.status == "finished"
     assert (place / "last.safetensors").read_bytes() == (tmp_path / "whole/last.safetensors").read_bytes()

@@ -7,6 +7,7 @@ of another size. There a library may compute in another order, and weights may b
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -324,3 +325,16 @@ def test_the_run_says_what_it_keeps_and_why(tmp_path: Path, monkeypatch: pytest.
     train(written(tmp_path, 'freeze = "base"\n    epochs = 1'), data, out=tmp_path / "b", device="cpu")
     assert cached(tmp_path / "b") == ["no"]
     assert "frozen part not cached: one epoch computes everything once anyway" in said
+
+
+def test_what_other_rules_decoded_is_not_kept_for_these(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of values is of this data as it is decoded here: other libraries, other pixels."""
+    net, data = written(tmp_path, *WHOLE["plain"][::-1]), write_data(tmp_path, train=24, val=8, test=0)
+    places("disk")
+    files = []
+    for number, rules in enumerate((b"these", b"these", b"others")):
+        monkeypatch.setattr("netspec.training.still.decoding", lambda rules=rules: rules)
+        train(net, data, out=tmp_path / f"run {number}", device="cpu")
+        files.append(sorted(path.name for path in Path(os.environ["NETSPEC_CACHE"], "features").iterdir()))
+    assert files[0] == files[1]
+    assert len(files[2]) == 2 * len(files[0])
