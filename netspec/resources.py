@@ -21,7 +21,7 @@ def folder(name: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where fetched files and decoded images lie: ``$NETSPEC_CACHE``, or a folder for caches as the system has it."""
+    """Where fetched files, decoded images and kept values lie: ``$NETSPEC_CACHE``, or a folder for caches as the system has it."""
     if given := os.environ.get(CACHE):
         return Path(given)
     home = Path.home()

@@ -140,8 +140,8 @@ def data(
     - `split`: the shares of training, validation and test, drawn class by class from the seed. They are used only where the
       data has no split of its own: a folder with `train/` and `val/` or `test/`, or an `.npz` with `x_test` or `x_val`, is taken
       as it is. Nothing is held out of it: without a validation split, every training image is trained on and no epoch counts as best
-    - `cache`: `auto` keeps images that do not fit into the memory as they were decoded, in a file that later runs read; `off` decodes
-      them anew in each epoch
+    - `cache`: `auto` keeps images as they were decoded, in a file that later runs read, where that saves time or the memory is too
+      small for them, and what a frozen part computes of them, where that pays; `off` keeps neither
     """
 
 

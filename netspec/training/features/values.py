@@ -145,7 +145,7 @@ _KEY_VERSION: Final = "netspec features 1"
 def features_key(net: CompiledNet, frontier: Frontier, data: str, computed_in: str) -> str:
     """SHA-256 of all that kept values follow from.
 
-    ``data`` is the fingerprint of the samples, in their order and as they are preprocessed before the net; ``computed_in`` says in
+    ``data`` stands for the samples, in their order and as they are decoded before the net; ``computed_in`` says in
     which numbers, on what and in which batches they are computed.
     """
     nodes = net.graph.nodes
