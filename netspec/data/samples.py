@@ -10,17 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from netspec.data.found import Names
+from netspec.data.found import Array, Names
 from netspec.data.images.loading import workers
 
-Array = NDArray[Any]
 Bounds = Sequence[tuple[int, int]]
 
 _AHEAD = 2

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Indices = NDArray[np.int64]
+from netspec.data.found import Indices
 
 
 def draw(labels: Indices, shares: tuple[float, ...], seed: int) -> tuple[Indices, Indices, Indices]:

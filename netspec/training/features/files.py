@@ -21,7 +21,7 @@ from netspec.cache import Cache, remove, using
 from netspec.diagnostics import failure
 from netspec.diagnostics.caching import FeaturesLost
 from netspec.frontier import Frontier, StillValue
-from netspec.training.features.values import Batches, Column, computed, view_of
+from netspec.training.features.values import Batches, KeptColumn, computed, view_of
 
 _TAIL: Final = struct.Struct("<8sQ")
 _MAGIC: Final = b"netspecF"
@@ -35,7 +35,7 @@ class InFile:
     Reading raises a :class:`~netspec.diagnostics.NetspecError` N735 where the disk does not give what it held.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, samples: int, values: Sequence[StillValue], columns: Mapping[Column, int]) -> None:
+    def __init__(self, path: Path, file: BinaryIO, samples: int, values: Sequence[StillValue], columns: Mapping[KeptColumn, int]) -> None:
         self.samples = samples
         self.path, self._file, self._values = path, file, tuple(values)
         self._columns = {(c.node, c.view): (c, start) for c, start in columns.items()}
@@ -100,9 +100,9 @@ def keep_in_file(net: CompiledNet, frontier: Frontier, batches: Batches, samples
     return InFile(path, path.open("rb", buffering=0), samples, frontier.values, columns)
 
 
-def _write_columns(file: BinaryIO, net: CompiledNet, frontier: Frontier, batches: Batches, samples: int) -> dict[Column, int]:
+def _write_columns(file: BinaryIO, net: CompiledNet, frontier: Frontier, batches: Batches, samples: int) -> dict[KeptColumn, int]:
     """Every column at its place: rows come batch by batch, so the columns are written side by side."""
-    starts: dict[Column, int] = {}
+    starts: dict[KeptColumn, int] = {}
     done = end = 0
     for count, parts in computed(net, frontier, batches):
         if done + count > samples:
@@ -128,7 +128,7 @@ def _finish(file: BinaryIO, key: str, rows: Sequence[object], samples: int) -> N
     os.fsync(file.fileno())
 
 
-def _checked(file: BinaryIO, key: str, frontier: Frontier, samples: int) -> dict[Column, int] | None:
+def _checked(file: BinaryIO, key: str, frontier: Frontier, samples: int) -> dict[KeptColumn, int] | None:
     """The columns of a file, if all of it is as it was written, and for this key."""
     try:
         size = file.seek(0, os.SEEK_END)
@@ -144,7 +144,7 @@ def _checked(file: BinaryIO, key: str, frontier: Frontier, samples: int) -> dict
     return _columns(frontier, rows) if (known, count) == (key, samples) else None
 
 
-def _table(frontier: Frontier, columns: Mapping[Column, int]) -> list[list[object]]:
+def _table(frontier: Frontier, columns: Mapping[KeptColumn, int]) -> list[list[object]]:
     """The columns as data. Values go by their places: another net that has the same frozen part has other numbers for its nodes."""
     place = {v.node: i for i, v in enumerate(frontier.values)}
     return [
@@ -152,10 +152,10 @@ def _table(frontier: Frontier, columns: Mapping[Column, int]) -> list[list[objec
     ]
 
 
-def _columns(frontier: Frontier, rows: Sequence[Sequence[Any]]) -> dict[Column, int]:
+def _columns(frontier: Frontier, rows: Sequence[Sequence[Any]]) -> dict[KeptColumn, int]:
     """What :func:`_table` was made of."""
     return {
-        Column(frontier.values[place].node, view, tuple(shape), getattr(torch, dtype), last): start
+        KeptColumn(frontier.values[place].node, view, tuple(shape), getattr(torch, dtype), last): start
         for place, view, shape, dtype, last, start in rows
     }
 

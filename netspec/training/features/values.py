@@ -27,7 +27,7 @@ Batches = Callable[[], Iterable[Sequence[Tensor]]]
 
 
 @dataclass(frozen=True)
-class Column:
+class KeptColumn:
     """One view of one value for every sample: ``shape`` and ``dtype`` of a sample, and whether its channels lie last."""
 
     node: int
@@ -77,7 +77,7 @@ def view_of(value: StillValue, mirrored: Mapping[str, Tensor] | None, count: int
 class InMemory:
     """Kept values in memory, or on the device that trains."""
 
-    def __init__(self, values: Sequence[StillValue], columns: Mapping[Column, Tensor]) -> None:
+    def __init__(self, values: Sequence[StillValue], columns: Mapping[KeptColumn, Tensor]) -> None:
         self._values = tuple(values)
         self._columns = {(c.node, c.view): (c, rows) for c, rows in columns.items()}
         self.samples = len(next(iter(columns.values())))
@@ -104,7 +104,7 @@ def keep_in_memory(
     The net is run as it is: in the mode and precision around the call. Raises :class:`ValueError` where ``batches`` do not come to
     ``samples``.
     """
-    kept: dict[Column, Tensor] = {}
+    kept: dict[KeptColumn, Tensor] = {}
     done = 0
     for count, parts in computed(net, frontier, batches):
         for column, values in parts.items():
@@ -117,7 +117,7 @@ def keep_in_memory(
     return InMemory(frontier.values, kept)
 
 
-def computed(net: CompiledNet, frontier: Frontier, batches: Batches) -> Iterator[tuple[int, dict[Column, Tensor]]]:
+def computed(net: CompiledNet, frontier: Frontier, batches: Batches) -> Iterator[tuple[int, dict[KeptColumn, Tensor]]]:
     """For each batch how many samples it has, and its values, packed, every view of them."""
     names = [name_of(n) for n in net.graph.inputs]
     twice = tuple(v for v in frontier.values if v.views == 2)
@@ -130,11 +130,11 @@ def computed(net: CompiledNet, frontier: Frontier, batches: Batches) -> Iterator
         yield len(inputs[0]), parts
 
 
-def _packed(values: Sequence[StillValue], view: int, tensors: Sequence[Tensor]) -> dict[Column, Tensor]:
+def _packed(values: Sequence[StillValue], view: int, tensors: Sequence[Tensor]) -> dict[KeptColumn, Tensor]:
     found = {}
     for value, tensor in zip(values, tensors, strict=True):
         last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
-        column = Column(value.node, view, tuple(tensor.shape[1:]), tensor.dtype, last)
+        column = KeptColumn(value.node, view, tuple(tensor.shape[1:]), tensor.dtype, last)
         found[column] = column.pack(tensor)
     return found
 
