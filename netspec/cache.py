@@ -86,18 +86,19 @@ class Cache:
             return f"they take {storage(size)}, and the limit is {storage(self.limit)}"
         self.folder(kind).mkdir(parents=True, exist_ok=True)
         self._sweep()
-        files = sorted(_used(path for every in _SUFFIXES for path in self.files(every)))
-        taken, held = {path: _size(path) for _, path in files}, {reader.path for reader in _READERS}
-        for path in (path for _, path in files if path not in held):
+        free = shutil.disk_usage(self.folder(kind)).free
+        if size > free // 2:
+            return f"they take {storage(size)}, and of the {storage(free)} that are free on that disk half is left alone"
+        files = [path for _, path in sorted(_used(path for every in _SUFFIXES for path in self.files(every)))]
+        taken, held = {path: _size(path) for path in files}, {reader.path for reader in _READERS}
+        used = sum(taken[path] for path in files if path in held)
+        if used + size > self.limit:
+            return f"they take {storage(size)}, and of the limit of {storage(self.limit)} this training itself uses {storage(used)}"
+        for path in (path for path in files if path not in held):
             if sum(taken.values()) + size <= self.limit:
                 break
             remove(path)
             del taken[path]
-        if (used := sum(taken.values())) + size > self.limit:
-            return f"they take {storage(size)}, and of the limit of {storage(self.limit)} this training itself uses {storage(used)}"
-        free = shutil.disk_usage(self.folder(kind)).free
-        if size > free // 2:
-            return f"they take {storage(size)}, and of the {storage(free)} that are free on that disk half is left alone"
         return None
 
     def new_file(self, kind: Kind) -> tuple[int, Path]:

@@ -57,19 +57,41 @@ def initially_frozen(graph: Graph) -> frozenset[str]:
 def frozen_in_stages(graph: Graph) -> tuple[frozenset[str], ...]:
     """For each stage, the paths of the layers that do not learn; one set where there are no stages.
 
-    It begins with what the net freezes; then comes `freeze` and then `unfreeze` of `train`, and so on with each stage in turn. Raises
+    It begins with what the net freezes; then come `freeze` and `unfreeze` of `train`, and so on with each stage in turn. Raises
     :class:`NamesNothing`.
     """
-    frozen = _changed(graph, initially_frozen(graph), graph.train.values)
+    return tuple(frozen for frozen, _ in _in_turn(graph))
+
+
+def norms_again(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """For each stage, the paths of the batch norms that were frozen before and learn in it, so that they go by the statistics of the batch
+    where they went by those they came with. Raises :class:`NamesNothing`."""
+    return tuple(tuple(path for path in _norms(graph) if path in before - frozen) for frozen, before in _in_turn(graph))
+
+
+def _in_turn(graph: Graph) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """For each stage, what is frozen, and what was frozen at any time before it."""
+    top, before = graph.train.values, initially_frozen(graph)
+    frozen = _changed(graph, before, before, top)
     found = []
     for stage in graph.train.stages:
-        frozen = _changed(graph, frozen, stage.values)
-        found.append(frozen)
-    return tuple(found) or (frozen,)
+        before |= frozen
+        frozen = _changed(graph, frozen, before, {"batch_norm": top.get("batch_norm"), **stage.values})
+        found.append((frozen, before))
+    return found or [(frozen, before)]
 
 
-def _changed(graph: Graph, frozen: frozenset[str], values: Mapping[str, Any]) -> frozenset[str]:
-    return (frozen | selected(graph, values.get("freeze") or ())) - selected(graph, values.get("unfreeze") or ())
+def _changed(graph: Graph, frozen: frozenset[str], before: frozenset[str], values: Mapping[str, Any]) -> frozenset[str]:
+    """What is frozen from here on. Where `freeze` names a part of what `unfreeze` names, that is the exception; else it is the other way
+    round. Batch norms that are to be `fixed` stay frozen once they were."""
+    freeze, unfreeze = (selected(graph, values.get(key) or ()) for key in ("freeze", "unfreeze"))
+    frozen = (frozen - unfreeze) | freeze if freeze < unfreeze else (frozen | freeze) - unfreeze
+    return frozen | (before.intersection(_norms(graph)) if values.get("batch_norm") == "fixed" else frozenset())
+
+
+def _norms(graph: Graph) -> tuple[str, ...]:
+    """The paths of the layers that go by statistics of their own while they are frozen."""
+    return tuple(dict.fromkeys(n.path for n in graph.layers if n.layer == "bn"))
 
 
 def learning(graph: Graph, frozen: frozenset[str]) -> int:

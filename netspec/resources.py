@@ -24,7 +24,10 @@ def cache_folder() -> Path:
     """Where fetched files, decoded images and kept values lie: ``$NETSPEC_CACHE``, or a folder for caches as the system has it."""
     if given := os.environ.get(CACHE):
         return Path(given)
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without one: then nothing can be kept, which is said where it would be
+        home = Path(os.sep, "nonexistent")
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "netspec" / "cache"
     if sys.platform == "darwin":

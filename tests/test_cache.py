@@ -81,6 +81,28 @@ def test_what_is_read_stays_and_counts_as_used(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_nothing_goes_for_a_file_that_cannot_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path, 250)
+    held, other = put(cache, "decoded", "a", 2), put(cache, "decoded", "b", 1)
+    reader = Reading(held)
+    using(reader)
+    assert "this training itself uses 100 bytes" in (cache.lacks_room("features", 200) or "")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=299))
+    assert "half is left alone" in (cache.lacks_room("features", 150) or "")
+    assert other.exists()
+
+
+def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("NETSPEC_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", staticmethod(homeless))
+    assert not Cache.usual().root.parent.exists()
+
+
 def test_a_place_that_cannot_be_asked_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Cache(tmp_path / "not/there/yet", 10).room == 10
     assert not Cache(tmp_path, 10).has("features", "a")

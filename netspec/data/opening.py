@@ -27,7 +27,7 @@ from netspec.diagnostics import Diagnostic, NetspecError, Problem, failure
 from netspec.diagnostics.data import EmptyClasses, TooFewClasses
 from netspec.diagnostics.layouts import NoSamples
 from netspec.diagnostics.masks import MaskOutOfLine
-from netspec.diagnostics.preflight import EmptyClassesKept
+from netspec.diagnostics.preflight import ClassesMissing, EmptyClassesKept
 
 __all__ = ["SHARES", "SPLITS", "STRICT", "Allowed", "Division", "Splits", "open_data", "preflight"]
 
@@ -197,7 +197,7 @@ def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str
     asked = {split: rows for split, rows in splits.items() if split in only}
     read = read_columns(asked, wanted, named.room, means.cache, means.progress, means.allowed.bad_images)
     if means.allowed.bad_images:
-        found.problems += _emptied(path, wanted, classes, splits, read, means.allowed.empty_classes)
+        found.problems += _emptied(path, wanted, classes, splits, read, means.allowed.empty_classes or bool(known))
     counted = splits if read.failed else {**splits, **read.rows}
     return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, counted, read))
 
@@ -205,18 +205,21 @@ def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str
 def _emptied(
     path: Path, wanted: Wanted, classes: Mapping[str, tuple[str, ...]], splits: Mapping[str, Rows], read: Read, allow: bool
 ) -> Iterator[Problem]:
-    """The classes whose samples for training were all left out, as classes without images."""
-    if "train" not in read.rows:
-        return
+    """The classes whose samples were all left out: of training as classes without images, of other splits as classes they lack."""
     for target in (t for t in wanted.targets if t.kind == "class"):
-        values, left = splits["train"].targets[target.name], read.rows["train"].targets[target.name]
-        if isinstance(values, Values) and isinstance(left, Values):
-            names, there = classes[target.name], set(left.gathered().tolist())
+        names = classes[target.name]
+        for split, rows in read.rows.items():
+            values, left = splits[split].targets[target.name], rows.targets[target.name]
+            if not (isinstance(values, Values) and isinstance(left, Values)):
+                continue
+            there = set(left.gathered().tolist())
             lost = tuple(names[n] for n in sorted(set(values.gathered().tolist()) - there))
-            if lost:
+            if lost and split != "train":
+                yield ClassesMissing(split, lost, len(names))
+            elif lost:
                 yield EmptyClassesKept(str(path), lost) if allow else EmptyClasses(str(path), lost)
-            if lost and allow and len(there) < 2:
-                yield TooFewClasses(str(path), tuple(names[n] for n in sorted(there)))
+                if allow and len(there) < 2:
+                    yield TooFewClasses(str(path), tuple(names[n] for n in sorted(there)))
 
 
 def _eased(found: Found, allow: bool, known: bool) -> Iterator[Problem]:

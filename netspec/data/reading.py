@@ -104,10 +104,11 @@ def read_columns(
         paths = frozenset(path for files in bad.values() for path in files)
         before, left = left, {split: rest for split, part in left.items() if len(rest := _without(part, paths))}
         assert sum(map(len, left.values())) < sum(map(len, before.values())), "what cannot be read is no sample's"
-    emptied = tuple(split for split in rows if split not in left) if skip_bad else ()
     images, masks = (tuple(bad.get(kind, {}).items()) for kind in (BadImages, BadMasks))
     if images:
-        lost = sum(map(len, rows.values())) - sum(map(len, left.values()))
+        without = {split: len(_without(part, frozenset(bad[BadImages]))) for split, part in rows.items()}
+        emptied = tuple(split for split, count in without.items() if not count) if skip_bad else ()
+        lost = sum(map(len, rows.values())) - sum(without.values())
         skip = skip_bad and not emptied
         read.problems.append(ImagesSkipped(images, lost) if skip else BadImages(images, data=not skip_bad, emptied=emptied))
     if masks:

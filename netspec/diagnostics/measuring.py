@@ -21,7 +21,7 @@ class DivisionChanged(Problem):
 
     def message(self) -> str:
         found = f"{self.split} had {plural(self.before, 'image')}, and has {self.now:,}"
-        if self.before == self.now:
+        if self.elsewhere:
             were = "was" if self.elsewhere == 1 else "were"
             found = f"of the {plural(self.now, 'image')} of {self.split}, {self.elsewhere:,} {were} in another split"
         return f"{escape(self.path)} is not divided as it was for the training: {found}"

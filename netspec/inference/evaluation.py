@@ -53,7 +53,7 @@ def evaluate(
         images=measures.images,
         figures=measures.values,
         outputs=measures.by_output(opened.named),
-        warnings=tuple(warning.message() for warning in warnings),
+        warnings=tuple("; ".join([warning.message(), *warning.notes()]) for warning in warnings),
         titles=figure_titles(opened.learned),
     )
 
@@ -79,18 +79,17 @@ def _check_division(model: Model, data: Path, split: str, opened: Splits, count:
     """Refuse a split that was drawn, where it is not the one that the training drew."""
     if opened.own or model.counts is None or split not in model.counts:
         return
-    before = model.counts[split]
-    elsewhere = 0 if model.samples is None else _elsewhere(model.samples, split, opened)
-    if before != count or elsewhere:
-        raise failure(DivisionChanged(str(data), split, before, count, elsewhere))
+    before, elsewhere = model.counts[split], None if model.samples is None else _elsewhere(model.samples, split, opened)
+    if elsewhere or (elsewhere is None and before != count):
+        raise failure(DivisionChanged(str(data), split, before, count, elsewhere or 0))
 
 
-def _elsewhere(samples: Path, split: str, opened: Splits) -> int:
-    """How many samples were in another split; none where a run does not tell."""
+def _elsewhere(samples: Path, split: str, opened: Splits) -> int | None:
+    """How many samples were in another split; ``None`` where a run does not tell."""
     try:
         return opened.inventory.elsewhere(split, samples.read_bytes())
     except (OSError, ValueError):
-        return 0
+        return None
 
 
 def _opened(model: Model, data: Path, split: str, allowed: Allowed, *, undivided: bool) -> Splits:

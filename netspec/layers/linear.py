@@ -24,7 +24,8 @@ def linear(x: Shape, features: Count, bias: Boolean = True, over: Annotated[str,
     Weights: `weight` (features, N), `bias` (features). MACs: N x features, for each vector.
     """
     if len(x) > 2 and over is None:
-        hint = f"write flatten before it, for {elements(x):,} inputs, or global_avgpool -> flatten, for {x[0]:,}"
+        pooled = "" if elements(x) == x[0] else f", or global_avgpool -> flatten, for {x[0]:,}"
+        hint = f"write flatten before it, for {elements(x):,} inputs{pooled}"
         raise Reject(problems.WrongRank("linear", x, "a vector (or a sequence of vectors)", hint))
     weights = {"weight": Weight((features, x[-1]))}
     if bias:

@@ -81,6 +81,7 @@ class StageSettings(_Model):
     """Which share of the learning rate parts of the net have, by their paths; later ones count."""
     freeze: tuple[str, ...] = ()
     unfreeze: tuple[str, ...] = ()
+    batch_norm: Literal["learn", "fixed"] = "learn"
     stop: NamedSettings | None = None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from netspec.diagnostics.text import escape, listing, plural, storage
 from netspec.report.plans import CachePlan, KeptValue, MemoryPlan, StagePlan, TrainingPlan
-from netspec.report.wording import of_rates
+from netspec.report.wording import of_norms, of_rates
 from netspec.shape import show
 
 _PARTS = ("weights", "averaged", "gradients", "optimizer", "activations")
@@ -29,6 +29,8 @@ def _stage_lines(stage: StagePlan) -> Iterator[str]:
     yield f"  learns         {stage.learning:,} of {plural(stage.parameters, 'parameter')}: {_paths(stage.learns)}"
     if stage.rates:
         yield f"  learning rate  {of_rates(stage.rates)}"
+    if stage.norms:
+        yield f"  batch norms    {of_norms(stage.norms)}"
     yield f"  backward pass  ends at {_paths(stage.ends)}{_through(stage.through)}"
     yield from _cache_lines(stage.cache)
     yield from (f"                 {escape(note)}" for note in stage.notes)

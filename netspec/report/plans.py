@@ -55,7 +55,8 @@ class CachePlan(_Model):
 
 class StagePlan(_Model):
     """What happens in a stage of training. ``ends`` are the layers at which the backward pass ends, ``through`` frozen layers that it goes
-    through; ``largest_batch`` is the most samples whose step fits into ``free`` bytes, where that is known."""
+    through; ``norms`` are batch norms that were frozen before and learn again;
+    ``largest_batch`` is the most samples whose step fits into ``free`` bytes, where that is known."""
 
     name: str
     epochs: int
@@ -66,6 +67,7 @@ class StagePlan(_Model):
     through: tuple[str, ...]
     cache: CachePlan
     notes: tuple[str, ...]
+    norms: tuple[str, ...] = ()
     rates: tuple[tuple[str, float], ...] = ()
     """What the learning rate is multiplied with for parts, by their paths; later ones count."""
     memory: MemoryPlan

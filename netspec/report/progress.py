@@ -13,7 +13,7 @@ from rich.text import Text
 
 from netspec.diagnostics import Problem
 from netspec.diagnostics.text import escape
-from netspec.report.measured import told
+from netspec.report.measured import in_short, told
 from netspec.report.models import EpochRow
 
 _REFRESH_SECONDS: Final = 0.2
@@ -39,6 +39,8 @@ class Reporter:
         self._task: TaskID | None = None
         self._epochs = self._images = 0
         self.titles: Mapping[str, str] = {}
+        self.monitor = ""
+        """The figure that says which epoch is the best, as ``val.accuracy``."""
         """What some figures are called, where their name does not say all."""
         self._shown = float("-inf")
 
@@ -47,8 +49,10 @@ class Reporter:
         self._guard(lambda console: console.print(Text(text, style), soft_wrap=True))
 
     def problem(self, problem: Problem) -> None:
-        """Print a warning."""
+        """Print a warning, with what is to be known of it."""
         self.line(f"warning[{problem.code}]: {problem.message()}", "yellow")
+        for note in problem.notes():
+            self.line(f"  {note}")
 
     def reading(self, done: int, total: int) -> None:
         """Show, in a terminal, how many images have been read; the line gives way to the next."""
@@ -95,7 +99,7 @@ class Reporter:
 
     def epoch(self, row: EpochRow, best: bool, kept: bool = False) -> None:
         """Show an epoch that is done; ``kept`` says that it read values of the frozen part and did not compute them."""
-        self.line(epoch_line(row, self._epochs, best, kept, self.titles))
+        self.line(epoch_line(row, self._epochs, self.monitor if best else None, kept, self.titles))
 
     def _update(self, title: str, done: int, figures: str) -> None:
         live, task = self._live, self._task
@@ -114,13 +118,16 @@ class Reporter:
             self._console = self._live = None
 
 
-def epoch_line(row: EpochRow, epochs: int, best: bool, kept: bool = False, titles: Mapping[str, str] = {}) -> str:
-    """``epoch 3/5  head  loss 0.0312  accuracy 99.04%  val loss 0.0401  val accuracy 98.80%  (best)  4,120 images/s  15 s``."""
+def epoch_line(row: EpochRow, epochs: int, best: str | None, kept: bool = False, titles: Mapping[str, str] = {}) -> str:
+    """``epoch 3/5  head  loss 0.0312  accuracy 99.04%  val loss 0.0401  val accuracy 98.80% (best)  4,120 images/s  15 s``. ``best`` is the
+    figure by which the epoch is the best one so far, as ``val.accuracy``."""
     width = len(str(epochs))
     stage = [escape(row.stage)] if row.stage else []
     validated = told(row.val, "val", titles)
-    if best and validated:
-        validated[-1] += " (best)"
+    if best is not None and validated:
+        told_of = in_short(row.val)
+        decides = best.removeprefix("val.")
+        validated[told_of.index(decides) if decides in told_of else -1] += " (best)"
     parts = [f"epoch {row.epoch:>{width}}/{epochs}", *stage, *told(row.train, titles=titles), *validated]
     speed = f"{row.images_per_second:,.0f} images/s" + (" behind kept values" if kept else "")
     return "  ".join([*parts, speed, duration(row.seconds)])

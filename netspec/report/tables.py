@@ -24,6 +24,7 @@ def show_header(reporter: Reporter, folder: Path, record: RunRecord) -> None:
     """What is trained, on what, with what, and where it goes."""
     train = record.train
     reporter.titles = titles([train])
+    reporter.monitor = str(train.keep.settings.get("monitor") or "")
     shown = {
         "net": of_net(record),
         "data": of_data(record.data),

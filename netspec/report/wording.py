@@ -64,6 +64,14 @@ def of_rates(rates: Sequence[tuple[str, float]]) -> str:
     return listing([f"x {factor:g} for {escape(path)}" for path, factor in rates], limit=8)
 
 
+def of_norms(paths: Sequence[str]) -> str:
+    """That batch norms which were frozen learn again, and what that means."""
+    again = "that was frozen learns again" if len(paths) == 1 else "that were frozen learn again"
+    more = "" if len(paths) == 1 else " and on"
+    which = f"{plural(len(paths), 'batch norm')} {again}, by the statistics of each batch"
+    return f"{which}: {escape(paths[0])}{more}; batch_norm = fixed keeps theirs"
+
+
 def _losses(stage: StageSettings) -> Iterator[str]:
     """The loss, or that of each output, with what it counts for where that is not 1."""
     for output, loss in stage.losses.items():

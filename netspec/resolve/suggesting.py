@@ -16,7 +16,14 @@ from netspec.values import Choice, show
 _HOLDING: Final = {"optimizer": OPTIMIZERS, "stop": STOPS, "schedule": SCHEDULES, "loss": LOSSES}
 """Settings of `train` that have settings of their own, in the order in which one is looked for."""
 _USUAL: Final = {"optimizer": "adam", "schedule": "cosine", "stop": "stop", "loss": "cross_entropy"}
-_CALLED: Final = {"learning_rate": "lr", "early_stopping": "patience", "early_stop": "patience", "warm_up": "warmup"}
+_CALLED: Final = {
+    "learning_rate": "lr",
+    "early_stopping": "patience",
+    "early_stop": "patience",
+    "warm_up": "warmup",
+    "class_weight": "weight",
+    "class_weights": "weight",
+}
 """Settings of choices by their names elsewhere."""
 _HELD_OUT: Final = frozenset({"val_split", "validation_split", "val_fraction", "validation", "test_split"})
 _MIXED: Final = frozenset({"amp", "mixed_precision", "fp16", "half"})

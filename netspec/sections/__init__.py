@@ -72,6 +72,7 @@ def train(
     decay: Annotated[str, OneOf(("all", "weights"))] = Word("all"),
     freeze: Names | None = None,
     unfreeze: Names | None = None,
+    batch_norm: Annotated[str, OneOf(("learn", "fixed"))] = Word("learn"),
     stop: Annotated[Choice, OneOfChoices(STOPS)] | None = None,
     keep: Annotated[Choice, OneOfChoices(KEEPS)] = _BEST,
     ema: MeanRate | None = None,
@@ -103,7 +104,10 @@ def train(
     - `clip`: the largest norm of all gradients together; larger ones are scaled down to it (Pascanu et al., 2012)
     - `decay`: what `weight_decay` holds for: `all` that learns, as in PyTorch, or `weights`: no biases, no norms, no learned tokens
     - `freeze`: parts that do not learn: `"base"` and all below it, `"base.layer4.*"`, `"base[-4:]"`, or a list of such
-    - `unfreeze`: parts that learn again; it goes after `freeze`, and both go on from the stage before
+    - `unfreeze`: parts that learn again. Both go on from the stage before; where one of them names a part of what the other names, that
+      part is the exception
+    - `batch_norm`: what becomes of batch norms that were frozen when `unfreeze` names the part around them: they `learn`, by the statistics
+      of the batch, or stay `fixed`, with the statistics and weights they came with. Small batches give poor statistics
     - `stop`: `stop { monitor = val.loss, patience = 10 }` ends a stage early
     - `keep`: `best`, `best(val.loss)` or `last`: the weights that are measured on the test split, predicted with, exported
     - `ema`: how slowly a running mean of the weights moves, as 0.9999, which is validated and kept in their place (Polyak and Juditsky,

@@ -17,9 +17,10 @@ from netspec.data.samples import Batch, Samples
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.devices import ProcessDied
 from netspec.diagnostics.measuring import LossNotFinite
-from netspec.freezing import learning
+from netspec.freezing import learning, norms_again
 from netspec.report.events import EventLog
 from netspec.report.models import EpochRow, StageRecord, StageSettings
+from netspec.report.wording import of_norms
 from netspec.training.devices.processes import ALONE
 from netspec.training.devices.synchronised import Together, synchronise
 from netspec.training.failing import check_weights
@@ -155,7 +156,9 @@ class Training:
             where = self.position.kept = decision.where
             self._said = cache_line(decision.where, decision.reason) if keeping.frontier.values else ""
         if where != "no":
+            began = time.perf_counter()
             if still := keeping.keep(where, self.train, self.val):
+                self.position.seconds += time.perf_counter() - began  # the next epoch's, which takes them as given
                 return still.train, still.val, still.given
             self.position.kept, self._said = "no", ""
         return self.train, self.val, None
@@ -170,6 +173,8 @@ class Training:
         if here.stage < len(self.settings.stages) and not here.stage_epoch and not here.step:
             learns = learning(self.net.graph, self.lesson.frozen)
             self.reporter.line(f"stage {self.stage.name}: {learns:,} of {self.net.graph.parameters:,} parameters learn", "bold")
+            if norms := norms_again(self.net.graph)[here.stage]:
+                self.reporter.line(of_norms(norms))
         if self._said:
             self.reporter.line(self._said)
             self._said = ""

@@ -66,7 +66,7 @@ def _stage_settings(graph: Graph, name: str, values: Mapping[str, Any], written:
         freeze=values["freeze"] or (),
         unfreeze=values["unfreeze"] or (),
         rates=values["rates"] or (),
-        **{key: values[key] for key in ("batch", "accumulate", "epochs", "clip", "decay")},
+        **{key: values[key] for key in ("batch", "accumulate", "epochs", "clip", "decay", "batch_norm")},
     )
 
 

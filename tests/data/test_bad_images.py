@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,14 @@ def test_a_split_is_not_left_out_whole(pets: list[str], capsys: Any) -> None:
         assert SKIP not in said
 
 
+def test_a_class_that_another_split_loses_is_told(pets: list[str], capsys: Any) -> None:
+    for picture in Path("pets/val/dog").iterdir():
+        picture.write_bytes(b"broken")
+    assert run(["check", *pets, SKIP]) == Exit.FINE
+    said = capsys.readouterr()
+    assert "val has no sample of 1 of the 2 classes: dog" in said.out + said.err
+
+
 def test_what_is_left_is_counted(pets: list[str]) -> None:
     report = netspec.preflight("pets.net", "pets", skip_bad=True)
     assert report.samples == {"train": 10, "val": 4}
@@ -178,3 +188,22 @@ def test_a_run_is_not_measured_on_what_it_has_learned_from(tmp_path: Path, monke
     with pytest.raises(NetspecError):
         netspec.evaluate("run", "pets", split="val")
     assert netspec.evaluate("run", "pets", split="all").images == 98
+    assert run(["train", "pets.net", "--data", "pets", "--out", "other"]) == Exit.FINE
+    lines = gzip.decompress(Path("other/samples.tsv.gz").read_bytes()).decode().splitlines()
+    (folder / next(line.split("\t")[2] for line in lines if line.startswith("test"))).write_bytes(b"broken")
+    assert run(["eval", "other", "--data", "pets", SKIP]) == Exit.FINE, "fewer samples, and none of another split"
+
+
+def test_a_training_that_goes_on_with_other_data_says_what_became_of_its_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write_folder(tmp_path / "pets", {"cat": 50, "dog": 50})
+    Path("pets.net").write_text(SPEC)
+    assert run(["train", "pets.net", "--data", "pets", "--out", "run"]) == Exit.FINE
+    record = Path("run/run.json")
+    record.write_text(record.read_text().replace('"finished"', '"interrupted"'))
+    (folder / "cat/00.png").write_bytes(encoded(noise(4242)))
+    capsys.readouterr()
+    assert run(["train", "pets.net", "--data", "pets", "--out", "run", "--resume"]) == Exit.DATA
+    assert re.search(r"of test, \d+ samples were in another split: its figures say too much", capsys.readouterr().err)

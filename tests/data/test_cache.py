@@ -336,6 +336,16 @@ def test_a_damaged_file_is_made_anew(
     on_disk(files, cache)
 
 
+def test_what_cannot_be_opened_is_left_alone(tmp_path: Path, cache: DecodedCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be another user's, or too many files are open: that says nothing of what is in it."""
+    files = pictures(tmp_path / "a")
+    path = on_disk(files, cache).path
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+        assert cache.find(RGB, []) is None
+    assert path.exists()
+
+
 def test_what_is_no_file_is_left_out(tmp_path: Path, cache: DecodedCache) -> None:
     files = pictures(tmp_path / "a")
     path = on_disk(files, cache).path

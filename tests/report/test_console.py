@@ -50,16 +50,17 @@ def test_losses_of_outputs_are_left_out_where_there_is_little_room() -> None:
 
 def test_epoch_lines() -> None:
     first, last = rows(2)
-    assert epoch_line(first, 12, best=False) == (
+    assert epoch_line(first, 12, best=None) == (
         "epoch  1/12  loss 1.2000  accuracy 50.00%  val loss 1.0000  val accuracy 60.00%  1,234 images/s  2.5 s"
     )
-    assert "val accuracy 80.00% (best)  1,234 images/s" in epoch_line(last, 2, best=True)
+    assert "val accuracy 80.00% (best)  1,234 images/s" in epoch_line(last, 2, best="val.accuracy")
     bare = last.model_copy(update={"val": {}, "stage": "warm\x1b"})
-    assert epoch_line(bare, 2, best=False) == r"epoch 2/2  warm\x1b  loss 0.6000  accuracy 75.00%  1,234 images/s  2.5 s"
-    assert epoch_line(rows_of_two(1)[0], 3, best=True) == (
+    assert epoch_line(bare, 2, best=None) == r"epoch 2/2  warm\x1b  loss 0.6000  accuracy 75.00%  1,234 images/s  2.5 s"
+    assert epoch_line(rows_of_two(1)[0], 3, best="val.age.mae") == (
         "epoch 1/3  loss 3.5000  age.mae 30  gender.accuracy 90.00%  "
-        "val loss 3.6000  val age.mae 31  val gender.accuracy 85.00%  val gender.auc 0.9000 (best)  99 images/s  1 min 15 s"
+        "val loss 3.6000  val age.mae 31 (best)  val gender.accuracy 85.00%  val gender.auc 0.9000  99 images/s  1 min 15 s"
     )
+    assert "val gender.auc 0.9000 (best)" in epoch_line(rows_of_two(1)[0], 3, best="val.gender.loss"), "what decides is not shown"
 
 
 @dataclass

@@ -111,7 +111,7 @@ def test_top_k_is_told_with_its_k() -> None:
     assert titles([five]) == {"top_k": "top_5"}
     assert titles([five, settings(**top(3))]) == {}
     assert told(kept[0].val, "val", titles([five])) == ["val loss 1.0000", "val top_5 75.00%"]
-    assert "top_5 50.00%  val loss" in epoch_line(kept[0], 3, False, titles=titles([five]))
+    assert "top_5 50.00%  val loss" in epoch_line(kept[0], 3, None, titles=titles([five]))
 
     from netspec.report.models import BestEpoch
 
@@ -146,4 +146,4 @@ def test_speed_behind_kept_values_is_told_apart() -> None:
     assert "images/s 1,234 images/s behind kept values 8,009" in text
     assert "8,009 *" in text and "1,234 *" not in text
     assert "behind kept values" not in read(write_report(full())).text
-    assert "8,009 images/s behind kept values" in epoch_line(fast, 3, False, kept=True)
+    assert "8,009 images/s behind kept values" in epoch_line(fast, 3, None, kept=True)

@@ -24,6 +24,7 @@ def help_of(text: str, **settings: str) -> str:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
+        ("class_weight = balanced", "loss = cross_entropy(weight=balanced)"),
         ("early_stopping = 3", "stop { patience = 3 }"),
         ("early_stopping = true", "stop { patience = 10 }"),
         ("patience = 3", "stop { patience = 3 }"),

@@ -213,4 +213,4 @@ def test_stages_that_changed_are_not_resumed(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(NetspecError) as caught:
         train(staged(tmp_path, two(), {"train.tune.epochs": "5"}), data, out=tmp_path / "run", resume=True, device="cpu")
     assert caught.value.diagnostics[0].code == "N754"
-    assert any(note == "train.stages.tune.epochs was 2, and is 5" for note in caught.value.diagnostics[0].problem.notes())
+    assert any(note == "train.tune.epochs was 2, and is 5" for note in caught.value.diagnostics[0].problem.notes())

@@ -138,8 +138,10 @@ def test_what_is_shown_of_stages(tmp_path: Path) -> None:
     assert lines[at + 2].startswith("epoch 1/4  warm  loss")
     assert lines[at + 4].startswith("frozen: 14 tensors of base, unchanged (sha256 ")
     assert lines[at + 5] == "stage tune: 1,037 of 1,085 parameters learn"
-    assert lines[at + 6].startswith("frozen part ")
-    assert lines[at + 9].startswith("frozen: 7 of 14 tensors of base, unchanged (sha256 ")
+    norms = "1 batch norm that was frozen learns again, by the statistics of each batch: base.4; batch_norm = fixed keeps theirs"
+    assert lines[at + 6] == norms
+    assert lines[at + 7].startswith("frozen part ")
+    assert lines[at + 10].startswith("frozen: 7 of 14 tensors of base, unchanged (sha256 ")
 
 
 def test_a_frozen_net_without_stages_has_a_receipt(tmp_path: Path) -> None:

@@ -120,7 +120,6 @@ class DecodedCache:
         for path in self._files(wanted):
             opened = _open(path, wanted)
             if opened is None:
-                remove(path)  # damaged, or removed by another process
                 continue
             descriptor, table = opened
             places = {digest: row for row, digest in enumerate(table)}
@@ -219,16 +218,20 @@ def _table(wanted: ImageFormat, digests: Sequence[bytes]) -> bytes:
 
 
 def _open(path: Path, wanted: ImageFormat) -> tuple[int, list[bytes]] | None:
-    """A descriptor of a file of the cache and the digests in its table; ``None`` where it is none of this format, whole and sound."""
+    """A descriptor of a file of the cache and the digests in its table; ``None`` where it cannot be read, and where it is none of this
+    format, whole and sound: then it is removed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return None
-    table = None
-    with contextlib.suppress(OSError):
+    try:
         table = _checked(descriptor, wanted)
+    except OSError:
+        os.close(descriptor)
+        return None
     if table is None:
         os.close(descriptor)
+        remove(path)
         return None
     return descriptor, table
 

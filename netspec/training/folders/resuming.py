@@ -35,9 +35,10 @@ def check_same_run(folder: Path, record: RunRecord, graph: Graph, settings: Trai
 
 
 def _plain(settings: TrainSettings) -> dict[str, Any]:
-    """As JSON has them, with stages by name, in their order."""
+    """As JSON has them, with stages by name, as `--set` takes them, and their order."""
     plain = settings.model_dump(mode="json")
-    return plain | {"stages": {s["name"]: s for s in plain["stages"]}, "order of stages": [s["name"] for s in plain["stages"]]}
+    stages = plain.pop("stages")
+    return plain | {s["name"]: s for s in stages} | {"stages": [s["name"] for s in stages]}
 
 
 def _changes(group: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -76,7 +77,9 @@ def data_changes(path: Path, record: RunRecord, splits: Splits, folder: RunFolde
 def _named_changes(folder: RunFolder, splits: Splits) -> Iterator[str]:
     """Samples that were added, removed, changed, or moved to another split, by name, as far as the run keeps them."""
     try:
-        found = changes(folder.samples.read_bytes(), splits.inventory, own_splits=splits.own)
+        before = folder.samples.read_bytes()
+        found = changes(before, splits.inventory, own_splits=splits.own)
+        dealt = {} if splits.own else {split: splits.inventory.elsewhere(split, before) for split in splits.counts()}
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         yield f"which samples these are cannot be told: {folder.samples.name}, where the run keeps their names, is not there ({reason})"
@@ -85,6 +88,9 @@ def _named_changes(folder: RunFolder, splits: Splits) -> Iterator[str]:
     for what, names in sides.items():
         if names:
             yield f"{_SIGNS[what]}{plural(len(names), 'sample')} {what}: {listing(list(names), limit=_NAMED)}"
+    for split, count in dealt.items():
+        if count and split != "train":
+            yield f"of {split}, {plural(count, 'sample')} {'was' if count == 1 else 'were'} in another split: its figures say too much"
     if not any(sides.values()):
         yield "no sample was added, removed or changed: they stand in another order"
 

@@ -11,7 +11,7 @@ from netspec.cache import Cache
 from netspec.data.images.loading import available_memory
 from netspec.diagnostics import failure
 from netspec.diagnostics.sizes import OpenInput
-from netspec.freezing import learning
+from netspec.freezing import learning, norms_again
 from netspec.frontier import Frontier, frontier_of
 from netspec.graph import Graph, is_below
 from netspec.report.models import StageSettings, TrainSettings
@@ -65,13 +65,13 @@ def plan_training(
             raise failure(OpenInput(graph.name, "training", symbols))
     settings = train_settings(graph)
     planner = _Planner(graph, samples, device, settings, room or Room.here(device), loss, largest)
-    stages = zip(settings.in_turn, lessons(graph), strict=True)
+    stages = zip(settings.in_turn, lessons(graph), norms_again(graph), strict=True)
     return TrainingPlan(
         net=graph.name,
         samples=samples,
         device=str(device),
         precision=planner.precision,
-        stages=tuple(planner.stage(stage, lesson) for stage, lesson in stages),
+        stages=tuple(planner.stage(stage, lesson, norms) for stage, lesson, norms in stages),
     )
 
 
@@ -85,7 +85,7 @@ class _Planner:
         self.room, self.loss, self.largest = room, loss, largest
         self.precision = choose_precision(settings.precision, device)
 
-    def stage(self, stage: StageSettings, lesson: Lesson) -> StagePlan:
+    def stage(self, stage: StageSettings, lesson: Lesson, norms: tuple[str, ...]) -> StagePlan:
         """The plan of one stage."""
         graph, frozen = self.graph, lesson.frozen
         frontier = frontier_of(graph, frozen, seen_of(graph))
@@ -103,6 +103,7 @@ class _Planner:
             through=frontier.through,
             cache=self._cache(frontier, decision),
             notes=frontier.reasons if frontier.values else (),
+            norms=norms,
             rates=stage.rates,
             memory=simulation.memory(min(stage.batch, self.samples)),
             free=limit,
