@@ -161,17 +161,6 @@ class Means:
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """All that is known of data before it is used."""
-
-    found: Found
-    classes: Mapping[str, tuple[str, ...]]
-    splits: Mapping[str, Rows]
-    read: Read
-    report: Report
-
-
-@dataclass(frozen=True)
 class _Named:
     """What there is, before anything of it is read: the classes by name, and the samples by split."""
 
@@ -179,6 +168,14 @@ class _Named:
     classes: Mapping[str, tuple[str, ...]]
     splits: Mapping[str, Rows]
     room: int
+
+
+@dataclass(frozen=True)
+class _Opened(_Named):
+    """All that is known of data before it is used."""
+
+    read: Read
+    report: Report
 
 
 def _named(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Named:
@@ -199,7 +196,7 @@ def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str
     if means.allowed.bad_images:
         found.problems += _emptied(path, wanted, classes, splits, read, means.allowed.empty_classes or bool(known))
     counted = splits if read.failed else {**splits, **read.rows}
-    return _Opened(found, classes, splits, read, report_on(path, wanted, found, classes, counted, read))
+    return _Opened(found, classes, splits, named.room, read, report_on(path, wanted, found, classes, counted, read))
 
 
 def _emptied(
