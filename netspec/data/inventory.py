@@ -49,13 +49,16 @@ class Inventory:
 
     def elsewhere(self, split: str, before: bytes) -> int:
         """How many samples of a split were in others alone, by their content, when an inventory was packed. Raises :class:`ValueError`
-        where that is none."""
+        where that is none, or says nothing of most of these samples."""
         known: dict[str, set[str]] = {}
         for line in _unpacked(before):
             other, digest, _ = line.split("\t")
             known.setdefault(digest, set()).add(other)
-        found = (row.tobytes().hex() for row in self.digests[split][:, :_BYTES])
-        return sum(digest in known and split not in known[digest] for digest in found)
+        digests = [row.tobytes().hex() for row in self.digests[split][:, :_BYTES]]
+        found = [known[digest] for digest in digests if digest in known]
+        if 2 * len(found) < len(digests):
+            raise ValueError("most of these samples are not in it")
+        return sum(split not in splits for splits in found)
 
 
 @dataclass(frozen=True)

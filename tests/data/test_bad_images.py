@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import netspec
@@ -16,6 +17,7 @@ from netspec.data import Allowed, Division, open_data
 from netspec.data.images import loading
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.decode import Unreadable, read_bytes
+from netspec.data.inventory import Inventory
 from netspec.data.task import Wanted, WantedInput, WantedTarget
 from netspec.diagnostics import Exit, NetspecError, Problem
 from tests.data.pictures import RGB, encoded, noise, task, write_folder
@@ -207,3 +209,16 @@ def test_a_training_that_goes_on_with_other_data_says_what_became_of_its_splits(
     capsys.readouterr()
     assert run(["train", "pets.net", "--data", "pets", "--out", "run", "--resume"]) == Exit.DATA
     assert re.search(r"of test, \d+ samples were in another split: its figures say too much", capsys.readouterr().err)
+
+
+def test_samples_that_a_run_does_not_know_are_no_answer() -> None:
+    """Of other samples it cannot be told where they were; then numbers of samples are compared."""
+
+    def inventory(split: str, contents: list[int]) -> Inventory:
+        return Inventory(Path(), {split: str}, {split: np.array([[n] * 32 for n in contents], np.uint8)})
+
+    before = inventory("train", [1, 2, 3, 4]).packed()
+    assert inventory("train", [1, 2, 3]).elsewhere("train", before) == 0
+    assert inventory("test", [1, 2, 9]).elsewhere("test", before) == 2
+    with pytest.raises(ValueError, match="most of these samples"):
+        inventory("test", [1, 8, 9]).elsewhere("test", before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +80,6 @@ def _named_changes(folder: RunFolder, splits: Splits) -> Iterator[str]:
     try:
         before = folder.samples.read_bytes()
         found = changes(before, splits.inventory, own_splits=splits.own)
-        dealt = {} if splits.own else {split: splits.inventory.elsewhere(split, before) for split in splits.counts()}
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         yield f"which samples these are cannot be told: {folder.samples.name}, where the run keeps their names, is not there ({reason})"
@@ -88,11 +88,18 @@ def _named_changes(folder: RunFolder, splits: Splits) -> Iterator[str]:
     for what, names in sides.items():
         if names:
             yield f"{_SIGNS[what]}{plural(len(names), 'sample')} {what}: {listing(list(names), limit=_NAMED)}"
-    for split, count in dealt.items():
-        if count and split != "train":
-            yield f"of {split}, {plural(count, 'sample')} {'was' if count == 1 else 'were'} in another split: its figures say too much"
+    if not splits.own:
+        yield from _dealt_anew(before, splits)
     if not any(sides.values()):
         yield "no sample was added, removed or changed: they stand in another order"
+
+
+def _dealt_anew(before: bytes, splits: Splits) -> Iterator[str]:
+    """How many samples of validation and test were in another split, where shares are drawn anew."""
+    for split in (s for s in splits.counts() if s != "train"):
+        with contextlib.suppress(ValueError):  # most of them are new
+            if count := splits.inventory.elsewhere(split, before):
+                yield f"of {split}, {plural(count, 'sample')} {'was' if count == 1 else 'were'} in another split: its figures say too much"
 
 
 def _changed_classes(target: str, before: tuple[str, ...], now: tuple[str, ...]) -> Iterator[str]:
