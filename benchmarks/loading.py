@@ -4,8 +4,8 @@ Photographs are taken from the folder ``$NETSPEC_DATA`` (`fruit`, 348 x 348 and 
 made up. The peers read them as their users write it: Pillow, torchvision's transforms a picture at a time, and PyTorch's DataLoader
 around that.
 
-What the sides do is not quite the same. The peer crops from the photograph and stretches the part to 224; ours stretches the whole to 224,
-keeps that, and crops from it, so that a picture is the same whether it comes from a file, from memory or from the cache.
+Both sides cut the same kind of part out of the photograph and stretch it to 224. The peer smooths where that makes the part smaller; ours
+does not, and keeps photographs that are more than twice as high and as wide as the input at about twice its size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,17 +25,20 @@ from torch import Tensor
 
 from benchmarks.measure import Side
 from netspec.augment import Augmenter
+from netspec.augment.cutting import Cutting
 from netspec.cache import Cache
 from netspec.compiler import compile_source
-from netspec.data.images.cache import CachedPixels, DecodedCache
-from netspec.data.images.decode import ImageFormat, decode, read_bytes
-from netspec.data.images.loading import scan_to_disk, workers
-from netspec.data.samples import Column, MappedColumn, MemoryColumn, ReadColumn, Samples
+from netspec.data.cutting import CutColumn
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.decode import ImageFormat
+from netspec.data.images.loading import workers
+from netspec.data.images.photographs import FilePhotographs, Photographs, scan_photographs
+from netspec.data.samples import Column, MemoryColumn, Samples
 from netspec.source import Source
 
 SIZE = 224
 BATCH = 64
-WANTED = ImageFormat(3, SIZE, SIZE)
+WANTED = ImageFormat(3, SIZE, SIZE, whole=True)
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SPEC = f"net A {{\n image: input(3x{SIZE}x{SIZE})\n augment {{ random_resized_crop -> flip }}\n global_avgpool -> flatten -> linear(2) }}"
 
@@ -53,7 +55,7 @@ net Small {
 
 
 @dataclass(frozen=True)
-class Photographs:
+class Files:
     """Files of one kind, and what a row calls them."""
 
     name: str
@@ -61,18 +63,18 @@ class Photographs:
 
 
 @contextmanager
-def photographs(count: int) -> Iterator[list[Photographs]]:
+def files_of(count: int) -> Iterator[list[Files]]:
     """The photographs there are, so many of each kind."""
     root = os.environ.get("NETSPEC_DATA")
     if root is None:
         with TemporaryDirectory() as folder:
-            yield [Photographs("made-up photographs of 500 x 375", tuple(_made_up(Path(folder), count)))]
+            yield [Files("made-up photographs of 500 x 375", tuple(_made_up(Path(folder), count)))]
         return
     fruit = sorted((Path(root) / "fruit" / "train").rglob("*.jpg"))
     large = sorted((Path(root) / "imagenet20").glob("*.jpg"))
     yield [
-        Photographs("photographs of 348 x 348", tuple(fruit[:: max(len(fruit) // count, 1)][:count])),
-        Photographs("photographs of 512 x 512, progressive", tuple((large * (count // len(large) + 1))[:count])),
+        Files("photographs of 348 x 348", tuple(fruit[:: max(len(fruit) // count, 1)][:count])),
+        Files("photographs of 512 x 512, progressive", tuple((large * (count // len(large) + 1))[:count])),
     ]
 
 
@@ -90,37 +92,38 @@ def _made_up(folder: Path, count: int) -> Iterator[Path]:
 
 
 @contextmanager
-def cached(files: Sequence[Path]) -> Iterator[CachedPixels]:
-    """The files decoded, in a cache of their own."""
+def kept(files: Sequence[Path]) -> Iterator[tuple[Photographs, Photographs]]:
+    """The photographs to be decoded from their files, as in an epoch whose images fit nowhere, and decoded in a cache of their own."""
     with TemporaryDirectory() as folder:
-        found, _ = scan_to_disk(files, WANTED, DecodedCache(Cache(Path(folder), 10**10), lambda problem: print(problem.message())))
-        assert found is not None
-        yield found
+        cache = DecodedCache(Cache(Path(folder), 10**10), lambda problem: print(problem.message()))
+        found, _ = scan_photographs(files, WANTED, keep=False, cache=cache)
+        assert found.kept
+        yield FilePhotographs(files, WANTED, found.sizes), found
 
 
-def augmenter() -> Callable[[Tensor, Tensor], Tensor]:
-    """Random resized crop and flip of a batch of bytes, by the pictures' numbers."""
-    made = Augmenter.of(compile_source(Source("a.net", _SPEC))[0], 0)["image"]
-    return lambda pixels, numbers: made(pixels, numbers, 0)
+def column(photographs: Photographs) -> CutColumn:
+    """Random resized crop and flip of the photographs, as training reads them in its first epoch."""
+    cut = Cutting.of(compile_source(Source("a.net", _SPEC))[0], 0)["image"]
+    return CutColumn(photographs, 0, len(photographs.sizes), WANTED, cut).in_epoch(0)
 
 
-def normalised(pixels: Tensor) -> Tensor:
-    """A batch of bytes as floats about 0, a picture at a time, into memory that NumPy asks for in large pieces.
+class Normalised:
+    """Batches of bytes as floats about 0, a picture at a time, each batch into the memory of the one before.
 
     That is what a loop around netspec's batches does. `netspec train` does not: it hands bytes to the net, whose own layers `scale` and
     `normalize` go over the batch as a whole, on whatever device that lies, and take about eight times as long for it on a CPU.
     """
-    mean, deviation = (torch.tensor(v)[:, None, None] for v in (_MEAN, _DEVIATION))
-    factor, offset = 1 / (255 * deviation), mean / deviation
-    made = torch.from_numpy(np.empty(pixels.shape, np.float32))
-    for picture, target in zip(pixels, made, strict=True):
-        target.copy_(picture).mul_(factor).sub_(offset)
-    return made
 
+    def __init__(self) -> None:
+        mean, deviation = (torch.tensor(v)[:, None, None] for v in (_MEAN, _DEVIATION))
+        self._factor, self._offset = 1 / (255 * deviation), mean / deviation
+        self._room = torch.empty(BATCH, 3, SIZE, SIZE)
 
-def from_files(files: Sequence[Path]) -> Tensor:
-    """Ours, from files: a batch of bytes, `N x 3 x 224 x 224`."""
-    return torch.from_numpy(np.stack([decode(read_bytes(path), WANTED) for path in files]))
+    def __call__(self, pixels: Tensor) -> Tensor:
+        made = self._room[: len(pixels)]
+        for picture, target in zip(pixels, made, strict=True):
+            target.copy_(picture).mul_(self._factor).sub_(self._offset)
+        return made
 
 
 def peer(floats: bool) -> Callable[[Path], Tensor]:
@@ -143,14 +146,13 @@ def batches(files: Sequence[Path]) -> list[tuple[Sequence[Path], Tensor]]:
     return [(files[start : start + BATCH], torch.arange(start, min(start + BATCH, len(files)))) for start in range(0, len(files), BATCH)]
 
 
-def decoding(files: Sequence[Path], found: CachedPixels | None, floats: bool) -> tuple[Callable[[], object], Callable[[], object]]:
+def decoding(files: Sequence[Path], photographs: Photographs, floats: bool) -> tuple[Callable[[], object], Callable[[], object]]:
     """Rows 8 and 9: ours, from files or from what was decoded of them, and theirs; each makes all batches once."""
-    augment, read, parts = augmenter(), peer(floats), batches(files)
+    pictures, normalised, read, parts = column(photographs), Normalised(), peer(floats), batches(files)
 
     def ours() -> None:
-        for paths, numbers in parts:
-            pixels = from_files(paths) if found is None else torch.from_numpy(found[numbers.numpy()])
-            made = augment(pixels, numbers)
+        for _, numbers in parts:
+            made = pictures.rows(numbers)
             if floats:
                 normalised(made)
 
@@ -186,25 +188,17 @@ def wall(work: Callable[[], object]) -> Side:
     return side
 
 
-def our_loader(files: Sequence[Path], found: CachedPixels | None) -> Callable[[], object]:
-    """Row 10: an epoch of ours, read a few batches ahead on threads, or from what was decoded; as floats in the end, as theirs."""
-    augment = augmenter()
-    column: Column = (
-        ReadColumn(len(files), lambda i: decode(read_bytes(files[i]), WANTED)) if found is None else MappedColumn(_array(found))
-    )
-    samples = _samples(column, len(files))
-    bounds = [(start, min(start + BATCH, len(files))) for start in range(0, len(files), BATCH)]
-    order = torch.arange(len(files))
+def our_loader(photographs: Photographs) -> Callable[[], object]:
+    """Row 10: an epoch of ours, read a few batches ahead on threads, from files or decoded before; as floats in the end, as theirs."""
+    count, normalised = len(photographs.sizes), Normalised()
+    samples = _samples(column(photographs), count)
+    bounds = [(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
 
     def epoch() -> None:
-        for (start, end), batch in zip(bounds, samples.batches(order, bounds), strict=True):
-            normalised(augment(batch.inputs["image"], order[start:end]))
+        for batch in samples.batches(torch.arange(count), bounds):
+            normalised(batch.inputs["image"])
 
     return epoch
-
-
-def _array(found: CachedPixels) -> Any:
-    return found  # reads as an array does
 
 
 def _samples(column: Column, count: int) -> Samples:

@@ -285,28 +285,29 @@ def decoding() -> Iterator[Row]:
     """8: from JPEG files to batches (decode, random resized crop, flip), CPU time, against the usual transforms a picture at a time."""
     import torch
 
-    from benchmarks.loading import decoding, photographs
+    from benchmarks.loading import decoding, files_of, kept
 
     torch.set_num_threads(1)
-    with photographs(128) as kinds:
+    with files_of(128) as kinds:
         for kind in kinds:
-            for floats, against in _CROPPED_BY.items():
-                found = compare(*map(function, decoding(kind.files, None, floats)), 7)
-                yield _pictures("8", f"{kind.name} to batches at 224", against, "r >= 2", len(kind.files), found)
+            with kept(kind.files) as (in_files, _):
+                for floats, against in _CROPPED_BY.items():
+                    found = compare(*map(function, decoding(kind.files, in_files, floats)), 7)
+                    yield _pictures("8", f"{kind.name} to batches at 224", against, "r >= 2", len(kind.files), found)
 
 
 def decoded() -> Iterator[Row]:
     """9: the same from what was decoded before, as in every epoch but the first."""
     import torch
 
-    from benchmarks.loading import cached, decoding, photographs
+    from benchmarks.loading import decoding, files_of, kept
 
     torch.set_num_threads(1)
-    with photographs(128) as kinds:
+    with files_of(128) as kinds:
         for kind in kinds:
-            with cached(kind.files) as pixels:
+            with kept(kind.files) as (_, cached):
                 for floats, against in _CROPPED_BY.items():
-                    found = compare(*map(function, decoding(kind.files, pixels, floats)), 7)
+                    found = compare(*map(function, decoding(kind.files, cached, floats)), 7)
                     yield _pictures("9", f"{kind.name}, cached, to batches at 224", against, "r >= 12", len(kind.files), found)
 
 
@@ -314,16 +315,16 @@ def loading() -> Iterator[Row]:
     """10: an epoch of the loader by the clock, on all cores, against PyTorch's DataLoader with its best number of workers."""
     import torch
 
-    from benchmarks.loading import cached, our_loader, photographs, their_loader, wall
+    from benchmarks.loading import files_of, kept, our_loader, their_loader, wall
     from netspec.data.images.loading import workers
 
     torch.set_num_threads(1)
-    with photographs(256) as kinds:
+    with files_of(256) as kinds:
         for kind in kinds:
-            with cached(kind.files) as pixels, their_loader(kind.files) as (theirs, best):
+            with kept(kind.files) as (in_files, cached), their_loader(kind.files) as (theirs, best):
                 against = f"PyTorch's DataLoader with {best} workers on {workers()} cores"
-                for what, held in (("from files", None), ("from the cache", pixels)):
-                    found = compare(wall(our_loader(kind.files, held)), wall(theirs), 5)
+                for what, photographs in (("from files", in_files), ("from the cache", cached)):
+                    found = compare(wall(our_loader(photographs)), wall(theirs), 5)
                     yield _pictures(
                         "10", f"{kind.name}, {what}, to normalised batches at 224, wall time", against, "r >= 1.5", len(kind.files), found
                     )

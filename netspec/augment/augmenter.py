@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final, Protocol
@@ -14,6 +14,7 @@ from torch import Tensor
 from netspec.augment import colour, geometry, mixing
 from netspec.augment.colour import Coloured
 from netspec.augment.counting import Floats, Numbers, some
+from netspec.augment.cutting import beginning
 from netspec.augment.geometry import Canvas
 from netspec.augment.mixing import Mixed
 from netspec.augment.picture import Blur, Erase, Noise
@@ -116,23 +117,26 @@ def _named(row: dict[str, float]) -> dict[str, Any]:
 class Augmenter:
     """The augmentation of one input.
 
-    ``stream`` is the number of the input among those of the net, so that two inputs draw apart. Calling it with pixels, `N x C x H x W` of
-    bytes or of floats from 0 to 255, the numbers of the pictures in their set and the epoch gives pixels of the same type.
+    ``stream`` is the number of the input among those of the net, so that two inputs draw apart. ``cut`` says that the pictures come as
+    :class:`~netspec.augment.cutting.Cutting` makes them of photographs, with the beginning of the region done. Calling it with pixels,
+    `N x C x H x W` of bytes or of floats from 0 to 255, the numbers of the pictures in their set and the epoch gives pixels of the same
+    type.
     """
 
-    def __init__(self, steps: Sequence[Augmentation], seed: int, stream: int = 0) -> None:
+    def __init__(self, steps: Sequence[Augmentation], seed: int, stream: int = 0, *, cut: bool = False) -> None:
         self.steps = tuple(steps)
         self.seed = seed
         self.stream = stream
-        self.stages = stages_of(self.steps)
+        self.begun = beginning(self.steps) if cut else 0
+        self.stages = stages_of(self.steps, self.begun)
         self._copies = all(s.kind != "any" and not s.colours and s.alone is None for s in self.stages)
         self._mixing = tuple(s for s in self.steps if augmentations()[s.name].family == "batch")
 
     @staticmethod
-    def of(graph: Graph, seed: int) -> dict[str, Augmenter]:
-        """The augmentation of each input of a net that has one, by the input's name."""
+    def of(graph: Graph, seed: int, cut: Collection[str] = ()) -> dict[str, Augmenter]:
+        """The augmentation of each input of a net that has one, by the input's name; ``cut`` names those whose pictures come so."""
         names = [n.label or n.path for n in graph.inputs]
-        return {name: Augmenter(steps, seed, names.index(name)) for name, steps in graph.augment.items()}
+        return {name: Augmenter(steps, seed, names.index(name), cut=name in cut) for name, steps in graph.augment.items()}
 
     @property
     def mixes(self) -> bool:
@@ -148,7 +152,8 @@ class Augmenter:
 
     def joined(self) -> tuple[str, ...]:
         """Which steps are done as one, in words: a line for each resampling, each matrix and each step that stands alone."""
-        lines = []
+        begun = ", ".join(step.name for step in self.steps[: self.begun])
+        lines = [f"cut out of the photograph: {begun}"] * bool(begun)
         for stage in self.stages:
             names = ", ".join(self.steps[i].name for i in stage.geometry)
             lines += [f"{_SAMPLED[stage.kind]}: {names}"] * bool(names)

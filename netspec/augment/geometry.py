@@ -19,6 +19,8 @@ from netspec.graph import Augmentation
 
 Canvas = tuple[int, int]
 """Height and width."""
+Sizes = tuple[int | Floats, int | Floats]
+"""Height and width, of all pictures or, `N` each, of every one."""
 Kind = Literal["flip", "whole", "part", "any"]
 """What pixels are taken from: their mirror images; whole pixels anywhere; an upright part; points between pixels."""
 Shown = dict[str, Floats]
@@ -171,6 +173,14 @@ def _pad(arguments: Mapping[str, Any], numbers: Numbers, position: int, canvas: 
 
 
 def _random_resized_crop(arguments: Mapping[str, Any], numbers: Numbers, position: int, canvas: Canvas) -> Placed:
+    shown = crop_of(arguments, numbers, position, canvas)
+    matrices = moved(shown["left"], shown["top"])
+    matrices[:, 0, 0], matrices[:, 1, 1] = shown["width"] / canvas[1], shown["height"] / canvas[0]
+    return Placed(matrices, canvas, shown)
+
+
+def crop_of(arguments: Mapping[str, Any], numbers: Numbers, position: int, canvas: Sizes) -> Shown:
+    """The part of each picture that a random resized crop takes: ``left``, ``top``, ``width`` and ``height`` in whole pixels."""
     u = numbers.uniform(position, 2 * _TRIES + 2)
     height, width = _part(u, arguments["scale"], arguments["ratio"], canvas)
     fits = height > 0
@@ -178,29 +188,28 @@ def _random_resized_crop(arguments: Mapping[str, Any], numbers: Numbers, positio
     height, width = np.where(fits, height, tall), np.where(fits, width, wide)
     left = np.where(fits, np.floor(u[:, -2] * (canvas[1] - width + 1)), (canvas[1] - width) // 2)
     top = np.where(fits, np.floor(u[:, -1] * (canvas[0] - height + 1)), (canvas[0] - height) // 2)
-    matrices = moved(left, top)
-    matrices[:, 0, 0], matrices[:, 1, 1] = width / canvas[1], height / canvas[0]
-    return Placed(matrices, canvas, {"left": left, "top": top, "width": width, "height": height})
+    return {"left": left, "top": top, "width": width, "height": height}
 
 
-def _part(u: Floats, scale: tuple[float, float], ratio: tuple[float, float], canvas: Canvas) -> tuple[Floats, Floats]:
+def _part(u: Floats, scale: tuple[float, float], ratio: tuple[float, float], canvas: Sizes) -> tuple[Floats, Floats]:
     """Height and width of the first of ten drawn parts that fits, 0 where none does."""
-    area = between(u[:, :_TRIES], scale) * canvas[0] * canvas[1]
+    tall, wide = (np.reshape(side, (-1, 1)) for side in canvas)
+    area = between(u[:, :_TRIES], scale) * tall * wide
     shape = np.exp(between(u[:, _TRIES : 2 * _TRIES], (float(np.log(ratio[0])), float(np.log(ratio[1])))))
     width, height = (np.round(np.sqrt(sides)).astype(np.float64) for sides in (area * shape, area / shape))
-    fits = (width >= 1) & (width <= canvas[1]) & (height >= 1) & (height <= canvas[0])
+    fits = (width >= 1) & (width <= wide) & (height >= 1) & (height <= tall)
     first = fits.argmax(1)[:, None]
     found = fits.any(1)
     return np.take_along_axis(height, first, 1)[:, 0] * found, np.take_along_axis(width, first, 1)[:, 0] * found
 
 
-def _largest(ratio: tuple[float, float], canvas: Canvas) -> tuple[float, float]:
+def _largest(ratio: tuple[float, float], canvas: Sizes) -> tuple[Floats, Floats]:
     """Height and width of the largest part with an allowed shape."""
-    height, width = canvas
-    shape = min(max(width / height, ratio[0]), ratio[1])
-    if shape > width / height:
-        return float(max(round(width / shape), 1)), float(width)
-    return float(height), float(max(round(height * shape), 1))
+    height, width = (np.asarray(side, np.float64) for side in canvas)
+    shape = np.clip(width / height, *ratio)
+    wider = shape > width / height
+    low, narrow = (np.maximum(np.round(side), 1) for side in (width / shape, height * shape))
+    return np.where(wider, low, height), np.where(wider, width, narrow)
 
 
 def rectangle(u: Floats, scale: tuple[float, float], ratio: tuple[float, float], canvas: Canvas) -> tuple[Floats, Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ the outermost pixels, which is the same. For a picture of 3 x 224 x 224, samplin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,30 +52,53 @@ class Parts:
         """`N x C x H x W` bytes on a CPU, each picture's part stretched to the canvas: rounded to bytes, or as floats."""
         dtype = np.uint8 if rounded else np.float32
         made = np.empty((len(pixels), pixels.shape[1], *canvas), dtype)
-        boxes = zip(self.left.tolist(), self.top.tolist(), self.width.tolist(), self.height.tolist(), strict=True)
-        for picture, target, box, mirror in zip(pixels.numpy(), made, boxes, self._mirrors(), strict=True):
-            left, top, width, height = box
-            part = picture[:, top : top + height, left : left + width]
-            for plane, place in zip(part.astype(dtype, copy=False), target, strict=True):
-                _stretch(plane, place, mirror)
+        for picture, target, part in zip(pixels.numpy(), made, self, strict=True):
+            part.stretch(picture[:, part.top : part.top + part.height].astype(dtype, copy=False), target)
         return torch.from_numpy(made)
 
-    def _mirrors(self) -> list[int | None]:
-        """How each picture is mirrored, as OpenCV counts: 1 sideways, 0 upright, -1 both ways."""
-        pairs = zip(self.sideways.tolist(), self.upright.tolist(), strict=True)
-        return [_MIRRORS[sideways, upright] for sideways, upright in pairs]
+    def __iter__(self) -> Iterator[Part]:
+        columns = (self.left, self.top, self.width, self.height, self.sideways, self.upright)
+        return (Part(*row) for row in zip(*(column.tolist() for column in columns), strict=True))
 
 
-_MIRRORS: Final[Mapping[tuple[bool, bool], int | None]] = {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of one picture."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    sideways: bool
+    upright: bool
+
+    def stretch(self, rows: NDArray[Any], target: NDArray[Any]) -> None:
+        """The part stretched to a target, `C x H x W` in one piece, and written there; ``rows`` are the picture's from the top of the part
+        to its end, in the type of the target.
+
+        OpenCV may use IPP for it, where it has that: faster by a quarter, and nearer to what is meant. It is told thread by thread.
+        """
+        size, before = (target.shape[2], target.shape[1]), cv2.ipp.useIPP_NotExact()
+        way = self._way(size)
+        cv2.ipp.setUseIPP_NotExact(True)
+        try:
+            for plane, place in zip(rows[:, :, self.left : self.left + self.width], target, strict=True):
+                cv2.resize(plane, size, dst=place, interpolation=way)
+        finally:
+            cv2.ipp.setUseIPP_NotExact(before)
+        if self.sideways:
+            lines = target.reshape(-1, target.shape[2])
+            cv2.flip(lines, 1, dst=lines)
+        for plane in target if self.upright else ():
+            cv2.flip(plane, 0, dst=plane)
+
+    def _way(self, size: tuple[int, int]) -> int:
+        """How OpenCV computes it: bilinear, from two points along each axis, or, where that would pass over some, as means of areas."""
+        smaller = (self.width / size[0], self.height / size[1])
+        return cv2.INTER_AREA if min(smaller) >= 1 and max(smaller) > _TWO else cv2.INTER_LINEAR
 
 
-def _stretch(plane: NDArray[Any], target: NDArray[Any], mirror: int | None) -> None:
-    """A plane as large as the target, written there."""
-    size = (target.shape[1], target.shape[0])
-    if mirror is None:
-        cv2.resize(plane, size, dst=target, interpolation=cv2.INTER_LINEAR)
-    else:
-        cv2.flip(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), mirror, dst=target)
+_TWO: Final = 2
 
 
 def _span(matrices: Floats, axis: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:

@@ -66,10 +66,10 @@ def _together(one: Kind, other: Kind) -> Kind:
     return "whole" if one == other == "whole" else "any"
 
 
-def stages_of(steps: Sequence[Augmentation]) -> tuple[Stage, ...]:
-    """The stages of a region; steps on batches are left out."""
+def stages_of(steps: Sequence[Augmentation], first: int = 0) -> tuple[Stage, ...]:
+    """The stages of a region from its ``first`` step on; steps on batches are left out."""
     stages = [Stage()]
-    for position, step in enumerate(steps):
+    for position, step in list(enumerate(steps))[first:]:
         for family in _families(step):
             _put(stages, family, position, step)
     return tuple(stage for stage in stages if stage.geometry or stage.colours or stage.alone is not None)

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from netspec.data.cutting import Cut, CutColumn
 from netspec.data.found import Paths, Values
 from netspec.data.images.cache import CachedPixels, DecodedCache
 from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, read_bytes
 from netspec.data.images.loading import Progress, scan, scan_to_disk
+from netspec.data.images.photographs import Photographs, scan_photographs
 from netspec.data.samples import Column, MappedColumn, MemoryColumn, ReadColumn
 from netspec.diagnostics import NetspecError, failure
 from netspec.diagnostics.data import BadImages
@@ -26,9 +28,10 @@ _ROWS: int = 4096
 
 @dataclass(frozen=True)
 class Decoded:
-    """The images of a column in every split, one after the other: their pixels where they are kept, and the SHA-256 of every file."""
+    """The images of a column, one after the other: their pixels where they are kept, or photographs where they are whole, and the SHA-256
+    of every file."""
 
-    pixels: Pixels | CachedPixels | None
+    pixels: Pixels | CachedPixels | Photographs | None
     digests: Sequence[bytes]
     bad: tuple[tuple[str, str], ...] = ()
     """The files that cannot be decoded, each with the reason; then nothing else is there."""
@@ -58,6 +61,8 @@ class PickedColumn(Column):
 def decoded(paths: Sequence[Path], wanted: ImageFormat, keep: bool, cache: DecodedCache | None, progress: Progress | None) -> Decoded:
     """Decode every file once, or take what the cache has; what is not kept in memory stays in the cache, where there is one."""
     try:
+        if wanted.whole:
+            return Decoded(*scan_photographs(paths, wanted, keep=keep, progress=progress, cache=cache))
         if not keep and cache is not None:
             return Decoded(*scan_to_disk(paths, wanted, cache, progress))
         return Decoded(*scan(paths, wanted, keep=keep, progress=progress, cache=cache))
@@ -68,12 +73,17 @@ def decoded(paths: Sequence[Path], wanted: ImageFormat, keep: bool, cache: Decod
         return Decoded(None, (), tuple(file for files in bad for file in files))
 
 
-def image_column(paths: Paths, wanted: ImageFormat, found: Decoded, part: slice) -> Column:
-    """The images of a split, which are ``part`` of all: in memory or in the cache where they are kept, else decoded as they are needed."""
+def image_column(paths: Paths, wanted: ImageFormat, found: Decoded, part: slice, cut: Cut | None) -> Column:
+    """The images of a split, which are ``part`` of all: in memory or in the cache where they are kept, else decoded as they are needed;
+    parts of them, as ``cut`` says, where they are whole."""
+    if cut is not None:
+        assert found.pixels is not None and not isinstance(found.pixels, np.ndarray | CachedPixels)
+        return CutColumn(found.pixels, part.start, part.stop - part.start, wanted, cut)
     if found.pixels is None:
         return ReadColumn(len(paths), lambda index: _image(paths[index], wanted))
     if isinstance(found.pixels, CachedPixels):
         return PickedColumn(MappedColumn(found.pixels), torch.arange(part.start, part.stop))
+    assert isinstance(found.pixels, np.ndarray)
     return MemoryColumn(torch.from_numpy(found.pixels[part]))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from netspec.data.classes import Known, number_classes
+from netspec.data.cutting import Cut
 from netspec.data.found import SPLITS, Coded, Found, Indices, Paths, Rows, Values
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.loading import Progress, memory_budget
@@ -103,6 +104,7 @@ def open_data(
     progress: Progress | None = None,
     allowed: Allowed = STRICT,
     classes: Known | None = None,
+    cuts: Mapping[str, Cut] | None = None,
 ) -> Splits:
     """Open data for a net, in any of the layouts that docs/data.md describes.
 
@@ -111,10 +113,12 @@ def open_data(
     anything is computed; the pixels stay in memory where they fit into ``budget`` bytes (half of the free memory if left out),
     else in the ``cache``, and without one are decoded again in each epoch. What is ``allowed`` is a warning where it would be an error.
     Where a model is to be measured, ``classes`` are those it knows: data that lacks some keeps the numbers of the others.
+    Of the inputs in ``cuts`` the training split is made of parts of photographs, as each says, where these are files and no masks lie over
+    them.
 
     Raises a :class:`~netspec.diagnostics.NetspecError` with everything that is wrong.
     """
-    means = Means(budget, cache, progress, allowed)
+    means = Means(budget, cache, progress, allowed, cuts or {})
     opened = _opened(path, wanted, division, only, means, classes or {})
     if opened.report.failed:
         raise NetspecError(opened.report.diagnostics())
@@ -158,6 +162,7 @@ class Means:
     cache: DecodedCache | None
     progress: Progress | None
     allowed: Allowed
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,8 @@ def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str
     named = _named(path, wanted, division, only, means, known)
     found, classes, splits = named.found, named.classes, named.splits
     asked = {split: rows for split, rows in splits.items() if split in only}
-    read = read_columns(asked, wanted, named.room, means.cache, means.progress, means.allowed.bad_images)
+    cuts = {} if wanted.pairs or any(target.kind == "mask" for target in wanted.targets) else means.cuts
+    read = read_columns(asked, wanted, named.room, means.cache, means.progress, means.allowed.bad_images, cuts)
     if means.allowed.bad_images:
         found.problems += _emptied(path, wanted, classes, splits, read, means.allowed.empty_classes or bool(known))
     counted = splits if read.failed else {**splits, **read.rows}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from netspec.data.columns import Decoded, decoded, fingerprint, image_column, row_digests, value_column
+from netspec.data.cutting import Cut
 from netspec.data.found import Paths, Raw, Rows, Values
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.decode import ImageFormat
 from netspec.data.images.loading import Progress
+from netspec.data.images.photographs import expected_bytes
 from netspec.data.masks import Masks, PixelCounts, count_pixels, mask_column, masks_of, read_masks
 from netspec.data.samples import Column, MemoryColumn
 from netspec.data.task import Wanted, WantedTarget
@@ -83,19 +84,29 @@ class Read:
 
 @dataclass(frozen=True)
 class _Images:
-    """Inputs that take the same files in the same format, and these files of all splits."""
+    """Inputs that take the same files in the same format, and these files of some splits, one after the other; of whole images parts are
+    ``cut``."""
 
     inputs: tuple[str, ...]
     format: ImageFormat
     paths: Paths
+    places: Mapping[str, slice]
+    """Where each split lies among them."""
+    cut: Cut | None = None
 
 
 def read_columns(
-    rows: Mapping[str, Rows], wanted: Wanted, room: int, cache: DecodedCache | None, progress: Progress | None, skip_bad: bool
+    rows: Mapping[str, Rows],
+    wanted: Wanted,
+    room: int,
+    cache: DecodedCache | None,
+    progress: Progress | None,
+    skip_bad: bool,
+    cuts: Mapping[str, Cut],
 ) -> Read:
     """Decode every image and every mask once. Samples with one that cannot be decoded are left out; their files are a problem, or, with
-    ``skip_bad`` and where every split has samples without them, a warning."""
-    reader, left = _Reader(wanted, room, cache, progress), dict(rows)
+    ``skip_bad`` and where every split has samples without them, a warning. ``cuts`` are by input, and of the training split alone."""
+    reader, left = _Reader(wanted, room, cache, progress, cuts), dict(rows)
     bad: dict[type[BadImages | BadMasks], dict[str, str]] = {}
     while (read := reader.read(left)).failed:  # a file may fail later than others, as one on a disk far away
         for problem in read.problems:
@@ -128,6 +139,7 @@ class _Reader:
     room: int
     cache: DecodedCache | None
     progress: Progress | None
+    cuts: Mapping[str, Cut]
 
     def read(self, rows: dict[str, Rows]) -> Read:
         read = Read(rows)
@@ -135,7 +147,7 @@ class _Reader:
             return read
         groups = self._groups(rows)
         keep = self._needed(rows, groups) <= self.room
-        images = {group: self._decoded(group, keep, read) for group in groups}
+        images = [(group, self._decoded(group, keep, read)) for group in groups]
         masks = {t.name: self._masks(t, rows, keep, read) for t in self.wanted.targets if t.kind == "mask"}
         if not read.failed:
             for split, part in _slices(rows):
@@ -149,13 +161,23 @@ class _Reader:
             raws = [part.inputs[one.name] for part in rows.values()]
             if all(isinstance(raw, Paths) for raw in raws):
                 found.setdefault((one.picture, *map(id, raws)), []).append(one.name)
-        return [_Images(tuple(names), key[0], _joined([part.inputs[names[0]] for part in rows.values()])) for key, names in found.items()]
+        return [group for key, names in found.items() for group in self._of(tuple(names), key[0], rows)]
+
+    def _of(self, names: tuple[str, ...], form: ImageFormat, rows: Mapping[str, Rows]) -> Iterator[_Images]:
+        """The files of some inputs, apart from those that are read whole."""
+        cut = self.cuts.get(names[0]) if len(names) == 1 else None
+        whole = tuple(split for split in rows if split == "train" and cut is not None)
+        for splits, of_whole in ((whole, True), (tuple(split for split in rows if split not in whole), False)):
+            if splits:
+                paths = _joined([rows[split].inputs[names[0]] for split in splits])
+                places = dict(_slices({split: rows[split] for split in splits}))
+                yield _Images(names, replace(form, whole=of_whole), paths, places, cut if of_whole else None)
 
     def _needed(self, rows: Mapping[str, Rows], groups: Sequence[_Images]) -> int:
         """Bytes of all that is decoded from files."""
         masks = [t for t in self.wanted.targets if t.kind == "mask" and all(isinstance(p.targets[t.name], Paths) for p in rows.values())]
         of_masks = sum(t.height * t.width for t in masks) * sum(map(len, rows.values()))
-        return of_masks + sum(len(group.paths) * prod(group.format.shape) for group in groups)
+        return of_masks + sum(expected_bytes(group.paths, group.format) for group in groups)
 
     def _decoded(self, group: _Images, keep: bool, read: Read) -> Decoded:
         found = decoded(group.paths, group.format, keep, self.cache, self.progress)
@@ -174,14 +196,15 @@ class _Reader:
             read.problems.append(BadMasks(found.bad))
         return found
 
-    def _add(self, read: Read, split: str, part: slice, images: Mapping[_Images, Decoded], masks: Mapping[str, Masks]) -> None:
+    def _add(self, read: Read, split: str, part: slice, images: Sequence[tuple[_Images, Decoded]], masks: Mapping[str, Masks]) -> None:
         rows = read.rows[split]
         inputs: dict[str, Column] = {}
         digests: dict[str, Sequence[bytes]] = {}
-        for group, found in images.items():
-            column = image_column(group.paths[part], group.format, found, part)
-            inputs |= dict.fromkeys(group.inputs, column)
-            digests[group.inputs[0]] = found.digests[part]
+        for group, found in images:
+            if split in group.places:
+                own = group.places[split]
+                inputs |= dict.fromkeys(group.inputs, image_column(group.paths[own], group.format, found, own, group.cut))
+                digests[group.inputs[0]] = found.digests[own]
         for name, raw in rows.inputs.items():
             if isinstance(raw, Values):
                 inputs[name], digests[name] = value_column(raw), row_digests(raw)

@@ -68,6 +68,10 @@ class Column(ABC):
         """Whether reading takes so long that it is begun early, on other threads."""
         return False
 
+    def in_epoch(self, epoch: int) -> Column:
+        """The values of an epoch, counted from 0: the same in all, but for parts of photographs, which are drawn anew."""
+        return self
+
     def to(self, device: torch.device) -> Column:
         """The same values, held on the device where that is possible and fits."""
         return self
@@ -161,8 +165,8 @@ class Samples:
         return self.names(index)
 
     def in_epoch(self, epoch: int) -> Samples:
-        """The samples of an epoch, counted from 0: the same in all, but for pairs, which are drawn anew."""
-        return self
+        """The samples of an epoch, counted from 0: the same in all, but for what is drawn anew, as pairs and parts of photographs are."""
+        return replace(self, inputs={name: column.in_epoch(epoch) for name, column in self.inputs.items()})
 
     def to(self, device: torch.device) -> Samples:
         """The same samples, held on the device where that is possible and fits."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from netspec.augment.cutting import Cutting
 from netspec.data import Allowed, Division, Samples, Splits, Wanted, count_samples, open_data, preflight
 from netspec.data.found import SPLITS
 from netspec.data.images.cache import DecodedCache
@@ -28,7 +29,8 @@ def open_as_asked(
 ) -> Splits:
     """The data of a training. Raises what the settings raise, and N70x to N74x and N79x for what is wrong with the data."""
     wanted, division = _asked(graph)
-    return open_data(data, wanted, division=division, allowed=allowed, only=only, cache=cache, progress=progress)
+    cuts = Cutting.of(graph, train_settings(graph).seed)
+    return open_data(data, wanted, division=division, allowed=allowed, only=only, cache=cache, progress=progress, cuts=cuts)
 
 
 def open_training_split(graph: Graph, data: Path, allowed: Allowed) -> Samples:

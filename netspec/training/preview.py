@@ -12,6 +12,7 @@ from torch import Tensor
 
 from netspec.augment import Augmenter, Mixed
 from netspec.data import STRICT, Allowed
+from netspec.data.cutting import CutColumn, cut_inputs
 from netspec.data.found import IGNORED
 from netspec.data.samples import Batch, Samples
 from netspec.graph import Graph
@@ -62,7 +63,8 @@ def preview(graph: Graph, data: Path, *, images: int = 6, epoch: int = 1, epochs
     batch = _some(found, chosen)
     plain = batch.inputs[name]
     masks = tuple(m for t in asked.targets if t.kind == "mask" and (m := batch.targets[t.name]).shape[1:] == plain.shape[2:])
-    seeing = _Seeing(found, name, settings, Augmenter.of(graph, settings.seed).get(name), masks)
+    augmenter = Augmenter.of(graph, settings.seed, cut_inputs(found)).get(name)
+    seeing = _Seeing(found, name, settings, augmenter, masks)
     wanted = tuple(range(epoch, epoch + epochs))
     seen = [seeing.epoch(chosen, plain, number - 1) for number in wanted]
     plain = _beside(plain, masks)
@@ -91,15 +93,24 @@ class _Seeing:
         if self.augmenter is None:
             return _beside(plain, self.masks), rows
         drawn = self.augmenter.draw(chosen, epoch, (plain.shape[1], plain.shape[2], plain.shape[3]))
-        for i, row in enumerate(rows):
-            row["steps"] = drawn.figures(i)
+        for i, (row, begun) in enumerate(zip(rows, self._begun(chosen, epoch), strict=True)):
+            row["steps"] = begun + drawn.figures(i)
         if self.masks:  # which are never mixed
             masks = [self.augmenter.masks(mask, drawn, IGNORED) for mask in self.masks]
             return _beside(self.augmenter.pixels(plain, drawn), masks), rows
         if not self.augmenter.mixes:
-            return self.augmenter(plain, chosen, epoch), rows
+            return self.augmenter(self._pixels(chosen, epoch), chosen, epoch), rows
         tiles = [self._mixed(int(number), epoch, row) for number, row in zip(chosen, rows, strict=True)]
         return torch.stack(tiles), rows
+
+    def _begun(self, chosen: Tensor, epoch: int) -> list[list[dict[str, Any]]]:
+        """What was drawn for the images where they were read."""
+        column = self.images.inputs[self.input]
+        return column.figures(chosen, epoch) if isinstance(column, CutColumn) else [[] for _ in chosen]
+
+    def _pixels(self, indices: Tensor, epoch: int) -> Tensor:
+        """Images as they come in an epoch."""
+        return _some(self.images.in_epoch(epoch), indices).inputs[self.input]
 
     def _mixed(self, number: int, epoch: int, row: dict[str, Any]) -> Tensor:
         """One image as its batch makes it."""
@@ -109,7 +120,7 @@ class _Seeing:
         bounds = batch_bounds(len(self.images), self._batch(epoch))
         step = next(i for i, (start, end) in enumerate(bounds) if start <= place < end)
         start, end = bounds[step]
-        pixels = _some(self.images, order[start:end]).inputs[self.input]
+        pixels = self._pixels(order[start:end], epoch)
         mixed, targets = self.augmenter.mix(self.augmenter(pixels, order[start:end], epoch), torch.arange(len(pixels)), epoch, step)
         if isinstance(targets, Mixed):
             partner = self.images.name(int(order[start + int(targets.partners[place - start])]))

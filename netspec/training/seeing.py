@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -22,11 +22,12 @@ Targets = Mapping[str, Tensor | Mixed]
 class Seeing:
     """The augmentation of every input of a net, and what follows from it for the targets.
 
-    What becomes of a sample follows from the seed, the epoch and its number alone; whom it is mixed with, from its batch.
+    What becomes of a sample follows from the seed, the epoch and its number alone; whom it is mixed with, from its batch. ``cut`` names
+    the inputs whose batches are of parts of photographs, so that the beginning of their region is done.
     """
 
-    def __init__(self, graph: Graph, learned: Sequence[Objective], seed: int) -> None:
-        self.augmenters = Augmenter.of(graph, seed)
+    def __init__(self, graph: Graph, learned: Sequence[Objective], seed: int, cut: Collection[str] = ()) -> None:
+        self.augmenters = Augmenter.of(graph, seed, cut)
         self._masks = tuple(o.target for o in learned if o.kind == "mask")
         self._mixing = next((name for name, augmenter in self.augmenters.items() if augmenter.mixes), None)
         if self._mixing is not None and (len(graph.inputs) > 1 or self._masks):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from netspec.data.cutting import cut_inputs
 from netspec.data.samples import Batch, Samples
 from netspec.report.models import StageSettings
 from netspec.training.batches import batch_bounds, epoch_order, group_of
@@ -47,7 +48,7 @@ class Steps:
         graph, self._processes = self.learner.net.graph, self.job.processes
         apart = self.together if self._processes.several else OWN
         self._scoring = Scoring(graph, self.lesson.learned, self.train.target, apart)
-        self._seeing = Seeing(graph, self.lesson.learned, self.job.settings.seed)
+        self._seeing = Seeing(graph, self.lesson.learned, self.job.settings.seed, cut_inputs(self.train))
         self._runner = Runner(self.learner, self._processes, compiled=self.job.settings.compile, given=self.given)
         self._standing = Standing(self.learner.net)
         self.bounds = batch_bounds(len(self.train), self.stage.batch)

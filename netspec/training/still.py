@@ -43,7 +43,7 @@ class StillSamples(Samples):
     epoch: int = field(default=0, kw_only=True)
 
     def in_epoch(self, epoch: int) -> Samples:
-        return replace(self, epoch=epoch)
+        return replace(self, inputs={name: column.in_epoch(epoch) for name, column in self.inputs.items()}, epoch=epoch)
 
     def batches(self, order: Tensor, bounds: Bounds) -> Iterator[Batch]:
         for (start, end), batch in zip(bounds, super().batches(order, bounds), strict=True):

@@ -24,6 +24,7 @@ from netspec.training.loop import Training
 from netspec.training.preview import preview
 from netspec.training.runner import Runner
 from tests.augment.making import augmenter
+from tests.data.photos import write_photos
 from tests.data.pictures import encoded, noise
 from tests.training.nets import BODY, graph, write_data, write_spec
 
@@ -122,6 +123,34 @@ def test_preview_is_what_training_sees(region: str, tmp_path: Path, monkeypatch:
         order = epoch_order(41, 0, epoch)
         for number, tiles in zip(found.numbers, found.tiles):
             assert torch.equal(tiles[epoch + 1], pixels[order == number][0])
+
+
+@pytest.mark.parametrize("rest", ["", " -> contrast(0.2) -> cutmix"], ids=["alone", "mixed"])
+def test_preview_shows_the_parts_of_photographs(rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    real = Runner.__call__
+
+    def call(self: Runner, inputs: Mapping[str, Tensor]) -> Any:
+        seen.append(inputs["image"].clone())
+        return real(self, inputs)
+
+    monkeypatch.setattr(Runner, "__call__", call)
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            write_photos(tmp_path / "photos" / split / name, 8)
+    region = f"augment {{ flip -> random_resized_crop{rest} }}\n    "
+    net = graph(tmp_path, region + BODY.replace("classes", "2"), epochs="2", batch="4")
+    train(net, tmp_path / "photos", out=tmp_path / "run", device="cpu")
+    found = preview(net, tmp_path / "photos", images=6, epoch=1, epochs=2)
+    for epoch in range(2):
+        pixels = torch.cat(seen[4 * epoch : 4 * epoch + 4])
+        order = epoch_order(16, 0, epoch)
+        for number, tiles in zip(found.numbers, found.tiles):
+            assert torch.equal(tiles[epoch + 1], pixels[order == number][0])
+    assert found.joined[0] == "cut out of the photograph: flip, random_resized_crop"
+    for figures in found.figures:
+        assert [step["step"] for step in figures[0]["steps"]] == ["flip", "random_resized_crop", "contrast"][: 2 + bool(rest)]
+        assert figures[0]["steps"] != figures[1]["steps"]
 
 
 def test_preview_writes_a_sheet_and_its_figures(

@@ -39,7 +39,7 @@ def cache(tmp_path: Path, told: list[Problem]) -> DecodedCache:
 
 @pytest.fixture(autouse=True)
 def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_pays", lambda seconds, size: True)
+    monkeypatch.setattr(loading, "pays", lambda seconds, size: True)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_without_a_cache_and_without_keeping_nothing_is_written(tmp_path: Path, 
 )
 def test_what_pays(seconds: float, size: int, pays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert loading._pays(seconds, size) is pays
+    assert loading.pays(seconds, size) is pays
 
 
 def test_few_images_are_not_worth_a_place(tmp_path: Path, cache: DecodedCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +412,7 @@ def test_a_process_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path, c
         "import os, sys, numpy as np\nfrom pathlib import Path\nfrom netspec.cache import Cache\n"
         "from netspec.data.images.cache import DecodedCache\n"
         "from netspec.data.images.decode import ImageFormat\n"
-        "with DecodedCache(Cache(Path(sys.argv[1]), 10**9), print).begin(ImageFormat(3, 8, 8), 6) as writer:\n"
+        "with DecodedCache(Cache(Path(sys.argv[1]), 10**9), print).begin(ImageFormat(3, 8, 8), 6, 6 * 192) as writer:\n"
         "    writer.write(np.zeros((6, 3, 8, 8), np.uint8))\n    os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", killed, str(cache.disk.root)], check=False).returncode == -signal.SIGKILL

@@ -17,6 +17,7 @@ from netspec.data.samples import Column, MappedColumn, MemoryColumn, ReadColumn
 from netspec.graph import Graph
 from netspec.training import Interrupted, train
 from netspec.training.features.costs import Where
+from tests.data.photos import write_photos
 from tests.data.pictures import noise
 from tests.training.nets import write_data
 from tests.training.several import PAIRS, mask_data, net
@@ -103,6 +104,7 @@ net Photos {
 data { split = [0.7, 0.3, 0], cache = off }
 train { batch = 6, epochs = 2, optimizer = adam(lr=0.01), ema = 0.9, schedule = cosine }
 """
+SMALL = ((12, 20), (30, 22), (8, 8), (15, 45), (5, 25), (100, 70))
 FROZEN = """
 net Photos {
     image: input(3x8x8)
@@ -137,6 +139,15 @@ def mask_folder(folder: Path) -> Path:
     return folder / "cells"
 
 
+def photo_folder(folder: Path) -> Path:
+    """Photographs of many sizes, around that of the net and its double."""
+    for number, name in enumerate(("smooth", "noisy")):
+        files = write_photos(folder / "shots" / name, 12, SMALL)
+        for place, file in enumerate(files if number else ()):
+            noise(place, 9 + 2 * place).save(file)
+    return folder / "shots"
+
+
 READ: Final[dict[str, tuple[str, Callable[[Path], Path]]]] = {
     "classes": (CLASSES, picture_folder),
     "pairs": (
@@ -149,6 +160,7 @@ READ: Final[dict[str, tuple[str, Callable[[Path], Path]]]] = {
         mask_folder,
     ),
     "kept": (FROZEN, picture_folder),
+    "parts": (CLASSES.replace("flip -> rotate(0.1)", "flip -> random_resized_crop(scale=[0.2, 1]) -> rotate(0.1)"), photo_folder),
 }
 """Data whose pictures do not stay in memory."""
 
@@ -159,7 +171,7 @@ def reading(monkeypatch: pytest.MonkeyPatch, threads: int) -> list[type[Column]]
     for kind in (ReadColumn, MemoryColumn, MappedColumn):
         noted(monkeypatch, kind, found)
     monkeypatch.setattr("netspec.data.opening.memory_budget", lambda: 10**9 if threads == 0 else 0)
-    for module in ("images.loading", "samples"):
+    for module in ("images.loading", "samples", "cutting"):
         monkeypatch.setattr(f"netspec.data.{module}.workers", lambda: max(threads, 1))
     return found
 

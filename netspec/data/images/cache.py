@@ -1,9 +1,10 @@
 """Decoded images on disk: what was decoded once is read from then on.
 
-A file holds images of one format, as ``RULES`` and the libraries at hand decode them; each is known by the SHA-256 of the file it was
-decoded from, so names, folders, order and splits of the data do not matter, and a changed image is another image. Files lie in the folder
-`decoded` of netspec's cache (`cache.py`). Of two processes at once, the later takes the place of the earlier, which says the same. The
-last bytes of a file are its table, with a checksum; a file whose table or length is wrong is removed, and written anew.
+A file holds images of one format, as ``RULES`` and the libraries at hand decode them, all of one size or, where they are whole, each of its
+own; each is known by the SHA-256 of the file it was decoded from, so names, folders, order and splits of the data do not matter, and a
+changed image is another image. Files lie in the folder `decoded` of netspec's cache (`cache.py`). Of two processes at once, the later takes
+the place of the earlier, which says the same. The last bytes of a file are its table, with a checksum; a file whose table or length is
+wrong is removed, and written anew.
 
 Rows are read by position, and the file is not mapped into memory: if something else cuts a mapped file short, touching it ends the
 process (SIGBUS), and no check before can rule that out; reading says so instead. The system keeps what was read in memory in both cases.
@@ -17,7 +18,7 @@ import hashlib
 import os
 import struct
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -44,20 +45,35 @@ _MAGIC: Final = b"netspec1"
 Tell = Callable[[Problem], None]
 
 
-class CachedPixels:
-    """Images in a file of the cache, `N x C x H x W` bytes, in the order asked for: ``pixels[rows]`` reads some of them.
+class _Opened:
+    """A file of the cache that is read from.
 
     The file may be removed meanwhile, as it stays open. Raises a :class:`~netspec.diagnostics.NetspecError` N733 where it cannot be read.
     """
 
-    def __init__(self, path: Path, descriptor: int, rows: NDArray[np.int64], wanted: ImageFormat) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
-        self.shape = (len(rows), *wanted.shape)
-        self._rows = rows
         self._descriptor = descriptor
         self._lock = Lock()
         weakref.finalize(self, os.close, descriptor)
         using(self)
+
+    def _read(self, target: memoryview, start: int) -> None:
+        try:
+            got = _read_at(self._descriptor, target, start, self._lock)
+        except OSError as error:
+            raise failure(CacheLost(str(self.path), error.strerror or str(error))) from error
+        if got != len(target):
+            raise failure(CacheLost(str(self.path), "it ends too early"))
+
+
+class CachedPixels(_Opened):
+    """Images in a file of the cache, `N x C x H x W` bytes, in the order asked for: ``pixels[rows]`` reads some of them."""
+
+    def __init__(self, path: Path, descriptor: int, rows: NDArray[np.int64], wanted: ImageFormat) -> None:
+        super().__init__(path, descriptor)
+        self.shape = (len(rows), *wanted.shape)
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -74,13 +90,28 @@ class CachedPixels:
             self._read(flat[number * size : (number + 1) * size], row * size)
         return found
 
-    def _read(self, target: memoryview, start: int) -> None:
-        try:
-            got = _read_at(self._descriptor, target, start, self._lock)
-        except OSError as error:
-            raise failure(CacheLost(str(self.path), error.strerror or str(error))) from error
-        if got != len(target):
-            raise failure(CacheLost(str(self.path), "it ends too early"))
+
+class CachedPhotographs(_Opened):
+    """Whole images in a file of the cache, in the order asked for; ``sizes``, `N x 2`, are their heights and widths."""
+
+    kept = True
+
+    def __init__(self, path: Path, descriptor: int, rows: NDArray[np.int64], table: _Table) -> None:
+        super().__init__(path, descriptor)
+        assert table.sizes is not None
+        self._channels = table.wanted.channels
+        starts = np.cumsum(np.append(0, self._channels * table.sizes.prod(1)))
+        self._starts: list[int] = starts[rows].tolist()
+        self.sizes = table.sizes[rows]
+        self._shapes: list[list[int]] = self.sizes.tolist()
+
+    def strip(self, index: int, top: int, bottom: int) -> Pixels:
+        """Some rows of an image, `C x rows x W`."""
+        height, width = self._shapes[index]
+        found = np.empty((self._channels, bottom - top, width), np.uint8)
+        for channel, plane in enumerate(found):
+            self._read(memoryview(plane.reshape(-1)), self._starts[index] + (channel * height + top) * width)  # type: ignore[arg-type]
+        return found
 
 
 def _read_at(descriptor: int, target: memoryview, start: int, lock: Lock) -> int:
@@ -115,17 +146,19 @@ class DecodedCache:
         """Whether there is any file of images of this format."""
         return bool(self._files(wanted))
 
-    def find(self, wanted: ImageFormat, digests: Sequence[bytes]) -> CachedPixels | None:
-        """The images decoded from files of these SHA-256, if one file has them all."""
+    def find(self, wanted: ImageFormat, digests: Sequence[bytes]) -> CachedPixels | CachedPhotographs | None:
+        """The images decoded from files of these SHA-256, if one file has them all; photographs where they are ``whole``."""
         for path in self._files(wanted):
             opened = _open(path, wanted)
             if opened is None:
                 continue
             descriptor, table = opened
-            places = {digest: row for row, digest in enumerate(table)}
-            rows = [places.get(digest, -1) for digest in digests]
+            places = {digest: row for row, digest in enumerate(table.digests)}
+            rows = np.array([places.get(digest, -1) for digest in digests], np.int64)
             if -1 not in rows:
-                return CachedPixels(path, descriptor, np.array(rows, np.int64), wanted)
+                if wanted.whole:
+                    return CachedPhotographs(path, descriptor, rows, table)
+                return CachedPixels(path, descriptor, rows, wanted)
             os.close(descriptor)
         return None
 
@@ -135,14 +168,15 @@ class DecodedCache:
         for path in self._files(wanted):
             if (opened := _open(path, wanted)) is not None:
                 os.close(opened[0])
-                there = frozenset(opened[1])
+                there = frozenset(opened[1].digests)
                 best = min(best, [i for i, digest in enumerate(digests) if digest not in there], key=len)
         return best
 
     @contextlib.contextmanager
-    def begin(self, wanted: ImageFormat, count: int) -> Iterator[CacheWriter | None]:
-        """A writer for ``count`` images; ``None`` where there is no room, and ``tell`` has heard of it. What is not finished is removed."""
-        size = count * (prod(wanted.shape) + _DIGEST) + _HEAD.size + _DIGEST
+    def begin(self, wanted: ImageFormat, count: int, pixels: int) -> Iterator[CacheWriter | None]:
+        """A writer for ``count`` images of so many bytes of ``pixels``; ``None`` where there is no room, and ``tell`` has heard of it. What
+        is not finished is removed."""
+        size = pixels + count * _entry(wanted) + _HEAD.size + _DIGEST
         writer = None
         try:
             if (lack := self.disk.lacks_room("decoded", size)) is None:
@@ -156,6 +190,10 @@ class DecodedCache:
         finally:
             if writer is not None:
                 writer.abandon()
+
+    def removed(self) -> None:
+        """Say that a file that was written is gone."""
+        self.unused("another process has removed them already")
 
     def unused(self, reason: str) -> None:
         """Say why images are not kept."""
@@ -179,18 +217,19 @@ class CacheWriter:
         self._file = os.fdopen(descriptor, "wb")
         self.finished = False
 
-    def write(self, pixels: Pixels) -> None:
-        """The next images, `N x C x H x W`."""
+    def write(self, images: Iterable[Pixels]) -> None:
+        """The next images, `C x H x W` each."""
         if not self._file.closed:
-            self._trying(lambda: self._file.write(np.ascontiguousarray(pixels).data))
+            self._trying(lambda: self._file.writelines(np.ascontiguousarray(image).data for image in images))
 
-    def finish(self, digests: Sequence[bytes]) -> None:
-        """Put the file in its place, where all of it could be written; ``digests`` are those of all images, in their order."""
+    def finish(self, digests: Sequence[bytes], sizes: NDArray[np.int64] | None = None) -> None:
+        """Put the file in its place, where all of it could be written; ``digests`` are those of all images, in their order, and ``sizes``
+        their heights and widths where they are whole."""
         if not self._file.closed:
-            self._trying(lambda: self._place(digests))
+            self._trying(lambda: self._place(digests, sizes))
 
-    def _place(self, digests: Sequence[bytes]) -> None:
-        self._file.write(_table(self._wanted, digests))
+    def _place(self, digests: Sequence[bytes], sizes: NDArray[np.int64] | None) -> None:
+        self._file.write(_Table(self._wanted, digests, sizes).packed())
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -212,14 +251,45 @@ class CacheWriter:
         remove(self._temporary)
 
 
-def _table(wanted: ImageFormat, digests: Sequence[bytes]) -> bytes:
-    table = b"".join(digests) + _HEAD.pack(_MAGIC, decoding(), *wanted.shape, len(digests))
-    return table + hashlib.sha256(table).digest()
+@dataclass(frozen=True)
+class _Table:
+    """What stands at the end of a file; ``sizes``, `N x 2`, where the images are whole."""
+
+    wanted: ImageFormat
+    digests: Sequence[bytes]
+    sizes: NDArray[np.int64] | None
+
+    def packed(self) -> bytes:
+        """Digests, sizes, the head, and the checksum of all that."""
+        sizes = b"" if self.sizes is None else self.sizes.astype("<u4").tobytes()
+        table = b"".join(self.digests) + sizes + _HEAD.pack(_MAGIC, decoding(), *self.wanted.shape, len(self.digests))
+        return table + hashlib.sha256(table).digest()
+
+    @property
+    def pixels(self) -> int:
+        """How many bytes there are before it."""
+        each = prod(self.wanted.shape) * len(self.digests)
+        return each if self.sizes is None else int(self.wanted.channels * self.sizes.prod(1).sum())
+
+    @staticmethod
+    def of(wanted: ImageFormat, packed: bytes, count: int) -> _Table | None:
+        """The table of so many images, if these bytes are one."""
+        digests = [packed[start : start + _DIGEST] for start in range(0, count * _DIGEST, _DIGEST)]
+        sizes = None
+        if wanted.whole:
+            sizes = np.frombuffer(packed, "<u4", 2 * count, count * _DIGEST).astype(np.int64).reshape(-1, 2)
+        found = _Table(wanted, digests, sizes)
+        return found if found.packed() == packed else None
 
 
-def _open(path: Path, wanted: ImageFormat) -> tuple[int, list[bytes]] | None:
-    """A descriptor of a file of the cache and the digests in its table; ``None`` where it cannot be read, and where it is none of this
-    format, whole and sound: then it is removed."""
+def _entry(wanted: ImageFormat) -> int:
+    """Bytes of a table for each image."""
+    return _DIGEST + 8 * wanted.whole
+
+
+def _open(path: Path, wanted: ImageFormat) -> tuple[int, _Table] | None:
+    """A descriptor of a file of the cache and its table; ``None`` where it cannot be read, and where it is none of this format, whole and
+    sound: then it is removed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
@@ -236,17 +306,19 @@ def _open(path: Path, wanted: ImageFormat) -> tuple[int, list[bytes]] | None:
     return descriptor, table
 
 
-def _checked(descriptor: int, wanted: ImageFormat) -> list[bytes] | None:
-    size = os.fstat(descriptor).st_size
-    row, end = prod(wanted.shape), _HEAD.size + _DIGEST
-    count, rest = divmod(size - end, row + _DIGEST)
-    if rest or count < 0:
+def _checked(descriptor: int, wanted: ImageFormat) -> _Table | None:
+    size, end = os.fstat(descriptor).st_size, _HEAD.size + _DIGEST
+    if size < end:
         return None
-    os.lseek(descriptor, count * row, os.SEEK_SET)
     with os.fdopen(os.dup(descriptor), "rb") as file:
-        table = file.read()
-    names = [table[start : start + _DIGEST] for start in range(0, count * _DIGEST, _DIGEST)]
-    return names if table == _table(wanted, names) else None
+        file.seek(size - end)
+        count = _HEAD.unpack(file.read(_HEAD.size))[-1]
+        start = size - end - count * _entry(wanted)
+        if start < 0:
+            return None
+        file.seek(start)
+        table = _Table.of(wanted, file.read(), count)
+    return table if table is not None and table.pixels == start else None
 
 
 @cache
@@ -257,4 +329,4 @@ def decoding() -> bytes:
 
 
 def _prefix(wanted: ImageFormat) -> str:
-    return f"{'x'.join(map(str, wanted.shape))}-{decoding().hex()[:8]}-"
+    return f"{'whole-' * wanted.whole}{'x'.join(map(str, wanted.shape))}-{decoding().hex()[:8]}-"

@@ -10,6 +10,8 @@ The rules, in this order:
   divided by 257, so that 65,535 becomes 255.
 - One channel is grey (ITU-R 601 weights), three are RGB.
 - The image is stretched to the input's height and width, bilinear with antialiasing; an axis that the net leaves open keeps its size.
+- A ``whole`` image keeps its size, and its shape in any case: one that is more than twice as high and more than twice as wide as the input
+  is made smaller in the same way, until one of the two is just twice the input's, if that takes half of its pixels and more.
 
 Pillow reads the header, says what is an image, and decodes all formats but one: JPEG is decoded by ``jpeg.py``, to the same bytes.
 PyTorch resizes all of them, by the filter of Pillow's ``BILINEAR``, to the same bytes give or take 2 of 255, in a third of the time.
@@ -22,13 +24,16 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 from torch.nn import functional as F
 
 from netspec.data.images.bounded import endless
@@ -43,6 +48,9 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 MAX_PIXELS: Final = 89_478_485
 MAX_BYTES: Final = 256 * 2**20
+_WHOLE: Final = 2
+"""How many times the input's height or width a whole image has that was made smaller. A quarter of it is as large as the input, and smaller
+parts are enlarged."""
 
 
 class Unreadable(Exception):
@@ -51,11 +59,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """What a net takes: channels (1 is grey, 3 is RGB), height and width, ``None`` where it leaves them open."""
+    """What a net takes: channels (1 is grey, 3 is RGB), height and width, ``None`` where it leaves them open.
+
+    ``whole`` says that images are not stretched to that yet: parts of them are to be.
+    """
 
     channels: int
     height: int | None
     width: int | None
+    whole: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -63,10 +75,27 @@ class ImageFormat:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width; raises :class:`TypeError` where they are open."""
+        """Channels, height and width of what the net gets; raises :class:`TypeError` where they are open."""
         if self.height is None or self.width is None:
             raise TypeError("the format has open sizes: ask own_size() for those of an image")
         return self.channels, self.height, self.width
+
+    @property
+    def most(self) -> int:
+        """Bytes of an image; of a whole one as many as it has at most, unless it is longer than the input's shape."""
+        return prod(self.shape) * (2 * _WHOLE**2 if self.whole else 1)
+
+
+def kept_size(size: tuple[int, int], wanted: ImageFormat) -> tuple[int, int]:
+    """The height and width at which a ``whole`` image is kept that has this height and width."""
+    _, height, width = wanted.shape
+    least = (_WHOLE * height, _WHOLE * width)
+    scale = max(want / have for want, have in zip(least, size, strict=True))
+    if 2 * scale**2 > 1:
+        return size
+    found = (round(have * scale) for have in size)
+    kept = tuple(max(one, want) for one, want in zip(found, least, strict=True))
+    return kept[0], kept[1]
 
 
 def own_size(content: bytes, wanted: ImageFormat) -> ImageFormat:
@@ -121,7 +150,11 @@ def _pixels(content: bytes, image: Image.Image, wanted: ImageFormat) -> Pixels:
     plain = _stored(content, image, wanted)
     turn = _orientation(image)
     upright = plain if turn == 1 else np.array(_TURNS[turn](plain), order="C")
-    pixels = resized(upright, (wanted.height or upright.shape[0], wanted.width or upright.shape[1]))
+    if wanted.whole:
+        size = kept_size((upright.shape[0], upright.shape[1]), wanted)
+    else:
+        size = (wanted.height or upright.shape[0], wanted.width or upright.shape[1])
+    pixels = resized(upright, size)
     return pixels if len(pixels) == wanted.channels else np.repeat(pixels, wanted.channels, 0)
 
 
@@ -143,7 +176,9 @@ def _lying(image: Image.Image, wanted: ImageFormat) -> tuple[int, int] | None:
     """The height and width that are wanted of the image as it lies in the file; ``None`` where it keeps one of them."""
     if wanted.height is None or wanted.width is None:
         return None
-    return (wanted.width, wanted.height) if _orientation(image) >= 5 else (wanted.height, wanted.width)
+    times = _WHOLE if wanted.whole else 1
+    height, width = times * wanted.height, times * wanted.width
+    return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -155,11 +190,22 @@ def _orientation(image: Image.Image) -> int:
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Height x width (x channels) to channels x height x width of that size, each pixel a mean of those around it, weighted by a triangle
     as wide as two pixels of the smaller of both pictures."""
-    planes = torch.from_numpy(pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]).permute(2, 0, 1)
-    if planes.shape[1:] != size:
-        planes = F.interpolate(planes[None], size, mode="bilinear", antialias=True)[0]
-    found: Pixels = np.ascontiguousarray(planes.numpy())
+    if pixels.shape[:2] == size:
+        return _planes(pixels)
+    return stretched(torch.from_numpy(pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]).permute(2, 0, 1), size)
+
+
+def stretched(planes: Tensor, size: tuple[int, int]) -> Pixels:
+    """Channels x height x width at another size."""
+    found: Pixels = np.ascontiguousarray(F.interpolate(planes[None], size, mode="bilinear", antialias=True)[0].numpy())
     return found
+
+
+def _planes(pixels: Pixels) -> Pixels:
+    """Height x width (x channels) as channels x height x width; by OpenCV, in a sixth of NumPy's time."""
+    made = np.empty((pixels.shape[2] if pixels.ndim == 3 else 1, *pixels.shape[:2]), np.uint8)
+    cv2.split(pixels, tuple(made))
+    return made
 
 
 def _opaque(image: Image.Image) -> Image.Image:

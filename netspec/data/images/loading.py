@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from netspec.data.images.cache import CachedPixels, DecodedCache
+from netspec.data.images.cache import CachedPhotographs, CachedPixels, DecodedCache
 from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, own_size, read_bytes
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import BadImages
@@ -83,17 +83,18 @@ def scan(
     read and hashed all the same. Raises a :class:`~netspec.diagnostics.NetspecError` N711 that names every file that cannot be decoded.
     """
     cache = cache if keep else None
-    if cache is not None and (known := _known(files, wanted, cache, progress)):
-        return known[0][np.arange(len(files))], known[1]
+    if cache is not None and (found := known(files, wanted, cache, progress)):
+        assert isinstance(found[0], CachedPixels)
+        return found[0][np.arange(len(files))], found[1]
     pixels = np.empty((len(files), *wanted.shape), np.uint8) if keep else None
     digests: list[bytes] = []
     began = time.perf_counter()
-    for part in _decoded(files, wanted, progress):
+    for part in each_decoded(files, wanted, progress):
         if pixels is not None:
             np.stack([found for _, found in part], out=pixels[len(digests) : len(digests) + len(part)])
         digests += [digest for digest, _ in part]
-    if cache is not None and pixels is not None and _pays(time.perf_counter() - began, pixels.nbytes):
-        with cache.begin(wanted, len(files)) as writer:
+    if cache is not None and pixels is not None and pays(time.perf_counter() - began, pixels.nbytes):
+        with cache.begin(wanted, len(files), pixels.nbytes) as writer:
             if writer is not None:
                 writer.write(pixels)
                 writer.finish(digests)
@@ -107,31 +108,33 @@ def scan_to_disk(
 
     ``None`` for the pixels where the disk does not take them, which ``cache.tell`` has heard of.
     """
-    if known := _known(files, wanted, cache, progress):
-        return known
+    if already := known(files, wanted, cache, progress):
+        assert isinstance(already[0], CachedPixels)
+        return already[0], already[1]
     digests: list[bytes] = []
-    with cache.begin(wanted, len(files)) as writer:
-        for part in _decoded(files, wanted, progress):
+    with cache.begin(wanted, len(files), len(files) * prod(wanted.shape)) as writer:
+        for part in each_decoded(files, wanted, progress):
             digests += [digest for digest, _ in part]
             if writer is not None:
-                writer.write(np.stack([found for _, found in part]))
+                writer.write(image for _, image in part)
         if writer is not None:
             writer.finish(digests)
     found = cache.find(wanted, digests)
     if found is None and writer is not None and writer.finished:
-        cache.unused("another process has removed them already")
+        cache.removed()
+    assert not isinstance(found, CachedPhotographs)
     return found, digests
 
 
-def _pays(seconds: float, size: int) -> bool:
+def pays(seconds: float, size: int) -> bool:
     """Whether it is worth a place on the disk not to decode these images again: it took two seconds and more, and takes half of that and
     less to read them from a usual disk. With many cores small images may be decoded faster than they are read."""
     return seconds >= _WORTH_KEEPING and size / _DISK_SPEED <= seconds / 2
 
 
-def _known(
+def known(
     files: Sequence[Path], wanted: ImageFormat, cache: DecodedCache, progress: Progress | None
-) -> tuple[CachedPixels, list[bytes]] | None:
+) -> tuple[CachedPixels | CachedPhotographs, list[bytes]] | None:
     """What the cache has of these files, which takes reading them all; nothing is read where it can have nothing.
 
     Where it has most of them, the others are tried: it holds all that could be read, and if one of these cannot, nothing else is decoded to
@@ -145,19 +148,19 @@ def _known(
         return found, digests
     lacking = cache.lacking(wanted, digests)
     if len(lacking) <= len(files) // 2:
-        for _ in _decoded([files[i] for i in lacking], wanted, None):
+        for _ in each_decoded([files[i] for i in lacking], wanted, None):
             pass
     return None
 
 
-def _decoded(files: Sequence[Path], wanted: ImageFormat, progress: Progress | None) -> Iterator[list[tuple[bytes, Pixels]]]:
+def each_decoded(files: Sequence[Path], wanted: ImageFormat, progress: Progress | None) -> Iterator[list[tuple[bytes, Pixels]]]:
     """The SHA-256 and the pixels of files, as many at a time as take little memory."""
 
     def read(path: Path) -> tuple[bytes, Pixels]:
         content = read_bytes(path)
         return hashlib.sha256(content).digest(), decode(content, wanted)
 
-    return _each(files, read, progress, max(min(_CHUNK, _CHUNK_BYTES // prod(wanted.shape)), workers()))
+    return _each(files, read, progress, max(min(_CHUNK, _CHUNK_BYTES // wanted.most), workers()))
 
 
 def _hashed(path: Path) -> bytes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from netspec.data.columns import PickedColumn
+from netspec.data.cutting import CutColumn
 from netspec.data.found import Indices, Names, Paths, Rows, Values
 from netspec.data.images.facts import ImageFacts, image_facts
 from netspec.data.images.loading import workers
@@ -163,9 +164,10 @@ def blank_images(read: Read, wanted: WantedInput) -> tuple[str, tuple[Problem, .
 def _some(column: Column) -> Indices | None:
     """Which rows to look at: all that lie in memory; of those on a disk some; none that would have to be decoded."""
     whole = column.whole if isinstance(column, PickedColumn) else column
-    if isinstance(whole, MemoryColumn) or (isinstance(whole, MappedColumn) and len(column) <= MANY):
+    slow = isinstance(whole, MappedColumn) or (isinstance(whole, CutColumn) and whole.photographs.kept)
+    if isinstance(whole, MemoryColumn) or (slow and len(column) <= MANY):
         return np.arange(len(column))
-    return _spread(len(column)) if isinstance(whole, MappedColumn) else None
+    return _spread(len(column)) if slow else None
 
 
 def _names(column: Column, chosen: Indices, name: Names) -> Iterator[str]:

@@ -1,0 +1,139 @@
+"""Whole images: each of its own size, in memory, in the cache, or decoded when a part of one is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from math import prod
+from pathlib import Path
+from statistics import fmean
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netspec.data.images.cache import CachedPhotographs, DecodedCache
+from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, kept_size, read_bytes
+from netspec.data.images.facts import image_facts
+from netspec.data.images.loading import Progress, each_decoded, known, pays
+from netspec.diagnostics import failure
+from netspec.diagnostics.data import BadImages
+
+_LOOKED_AT: Final = 64
+"""How many headers tell about how much memory images will take."""
+
+
+class Photographs(Protocol):
+    """Whole images. ``sizes``, `N x 2`, are their heights and widths; ``kept`` says that none has to be decoded any more."""
+
+    @property
+    def sizes(self) -> NDArray[np.int64]: ...
+
+    @property
+    def kept(self) -> bool: ...
+
+    def strip(self, index: int, top: int, bottom: int) -> Pixels:
+        """Some rows of an image, `C x rows x W`."""
+
+
+class HeldPhotographs:
+    """In memory."""
+
+    kept = True
+
+    def __init__(self, images: Sequence[Pixels]) -> None:
+        self.sizes = _sizes(images)
+        self._images = images
+
+    def strip(self, index: int, top: int, bottom: int) -> Pixels:
+        return self._images[index][:, top:bottom]
+
+
+class FilePhotographs:
+    """Decoded from their files. Raises N711 where one cannot be any more, or has become one of another size."""
+
+    kept = False
+
+    def __init__(self, files: Sequence[Path], wanted: ImageFormat, sizes: NDArray[np.int64]) -> None:
+        self.sizes = sizes
+        self._files = files
+        self._wanted = wanted
+
+    def strip(self, index: int, top: int, bottom: int) -> Pixels:
+        path = self._files[index]
+        try:
+            found = decode(read_bytes(path), self._wanted)
+            if found.shape[1:] != tuple(self.sizes[index]):
+                raise Unreadable("it has another size than when it was read first")
+        except Unreadable as error:
+            raise failure(BadImages(((str(path), str(error)),))) from error
+        return found[:, top:bottom]
+
+
+def scan_photographs(
+    files: Sequence[Path], wanted: ImageFormat, *, keep: bool, progress: Progress | None = None, cache: DecodedCache | None = None
+) -> tuple[Photographs, list[bytes]]:
+    """Read and decode every file once: the images in memory where they are to be kept, else in the cache where there is one that takes
+    them, and the SHA-256 of every file. Raises N711."""
+    if cache is not None and (found := known(files, wanted, cache, progress)):
+        photographs, digests = found
+        assert isinstance(photographs, CachedPhotographs)
+        if not keep:
+            return photographs, digests
+        return HeldPhotographs([photographs.strip(i, 0, height) for i, height in enumerate(photographs.sizes[:, 0].tolist())]), digests
+    return _to_memory(files, wanted, progress, cache) if keep else _to_disk(files, wanted, progress, cache)
+
+
+def _to_memory(
+    files: Sequence[Path], wanted: ImageFormat, progress: Progress | None, cache: DecodedCache | None
+) -> tuple[Photographs, list[bytes]]:
+    images: list[Pixels] = []
+    digests: list[bytes] = []
+    began = time.perf_counter()
+    for part in each_decoded(files, wanted, progress):
+        digests += [digest for digest, _ in part]
+        images += [image for _, image in part]
+    size = sum(image.nbytes for image in images)
+    if cache is not None and pays(time.perf_counter() - began, size):
+        with cache.begin(wanted, len(images), size) as writer:
+            if writer is not None:
+                writer.write(images)
+                writer.finish(digests, _sizes(images))
+    return HeldPhotographs(images), digests
+
+
+def _to_disk(
+    files: Sequence[Path], wanted: ImageFormat, progress: Progress | None, cache: DecodedCache | None
+) -> tuple[Photographs, list[bytes]]:
+    digests: list[bytes] = []
+    parts = [_sizes([])]
+    with nullcontext() if cache is None else cache.begin(wanted, len(files), expected_bytes(files, wanted)) as writer:
+        for part in each_decoded(files, wanted, progress):
+            images = [image for _, image in part]
+            digests += [digest for digest, _ in part]
+            parts.append(_sizes(images))
+            if writer is not None:
+                writer.write(images)
+        sizes = np.concatenate(parts)
+        if writer is not None:
+            writer.finish(digests, sizes)
+    if cache is not None and writer is not None and writer.finished:
+        if isinstance(found := cache.find(wanted, digests), CachedPhotographs):
+            return found, digests
+        cache.removed()
+    return FilePhotographs(files, wanted, sizes), digests
+
+
+def _sizes(images: Sequence[Pixels]) -> NDArray[np.int64]:
+    return np.array([image.shape[1:] for image in images], np.int64).reshape(-1, 2)
+
+
+def expected_bytes(files: Sequence[Path], wanted: ImageFormat) -> int:
+    """About how many bytes the images of these files take, by the headers of some."""
+    if not wanted.whole:
+        return len(files) * prod(wanted.shape)
+    places = np.unique(np.linspace(0, len(files) - 1, _LOOKED_AT).astype(np.int64)).tolist() if files else []
+    facts = [found for place in places if (found := image_facts(files[place])) is not None]
+    sizes = [prod(kept_size((found.height, found.width), wanted)) for found in facts]
+    return int(len(files) * wanted.channels * fmean(sizes)) if sizes else 0

@@ -1,0 +1,349 @@
+"""Parts of photographs are cut out of the photographs themselves, and are the same wherever these lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from netspec.augment.cutting import Cutting
+from netspec.cache import Cache
+from netspec.data import Splits, open_data
+from netspec.data.cutting import CutColumn, cut_inputs
+from netspec.data.images.cache import CachedPhotographs, DecodedCache
+from netspec.data.images.decode import ImageFormat, decode, kept_size
+from netspec.data.images.photographs import FilePhotographs, HeldPhotographs, Photographs, expected_bytes, scan_photographs
+from netspec.data.opening import Division
+from netspec.data.rooms import Rooms
+from netspec.data.task import Wanted, WantedInput, WantedTarget
+from netspec.diagnostics import NetspecError, Problem
+from tests.augment.making import augmenter, compiled, noisy
+from tests.data.photos import REGIONS, SIZES, cutting, smooth, write_photos
+from tests.data.pictures import encoded
+from tests.zoo.peer import transforms
+
+WHOLE = ImageFormat(3, 16, 24, whole=True)
+PLAIN = ImageFormat(3, 16, 24)
+COUNT = 40
+
+
+@pytest.fixture
+def told() -> list[Problem]:
+    return []
+
+
+@pytest.fixture
+def cache(tmp_path: Path, told: list[Problem]) -> DecodedCache:
+    return DecodedCache(Cache(tmp_path / "cache", 10**9), told.append)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return write_photos(tmp_path / "photos", COUNT)
+
+
+def column(photographs: Photographs, region: str = REGIONS[1], epoch: int = 0) -> CutColumn:
+    return CutColumn(photographs, 0, len(photographs.sizes), WHOLE, cutting(region)).in_epoch(epoch)
+
+
+def everything(photographs: Photographs, region: str = REGIONS[1], epoch: int = 0) -> Tensor:
+    return column(photographs, region, epoch).rows(torch.arange(COUNT))
+
+
+# --- what is cut out --------------------------------------------------------------------------------------------------------------
+
+
+def by_torchvision(picture: np.ndarray, steps: list[dict[str, float]]) -> Tensor:
+    """Cut out of the photograph, stretched and mirrored by the figures that are shown."""
+    functional, bilinear = transforms.functional, transforms.InterpolationMode.BILINEAR
+    made = torch.from_numpy(picture).float()
+    for step in steps:
+        if step["step"] == "random_resized_crop":
+            box = [int(step[name]) for name in ("top", "left", "height", "width")]
+            made = functional.resized_crop(made, *box, [16, 24], bilinear, antialias=False)
+        else:
+            made = functional.hflip(made) if step["horizontal"] else made
+            made = functional.vflip(made) if step.get("vertical") else made
+    return made
+
+
+@pytest.mark.parametrize("region", REGIONS[:3])
+def test_a_part_of_the_photograph_is_stretched(files: list[Path], region: str) -> None:
+    held, _ = scan_photographs(files, WHOLE, keep=True)
+    made = column(held, region)
+    rows, figures = made.rows(torch.arange(COUNT)), made.figures(torch.arange(COUNT), 0)
+    assert rows.shape == (COUNT, 3, 16, 24)
+    assert rows.dtype == torch.uint8
+    looked = 0
+    for file, row, steps in zip(files, rows, figures, strict=True):
+        crop = next(step for step in steps if step["step"] == "random_resized_crop")
+        if crop["width"] <= 48 and crop["height"] <= 32:  # what is more than twice as large is smoothed
+            looked += 1
+            assert (row.float() - by_torchvision(decode(file.read_bytes(), WHOLE), steps)).abs().max() <= 1.5
+    assert looked > COUNT / 2
+
+
+def test_a_part_of_many_pixels_is_their_means() -> None:
+    """Stripes of single pixels, which two points along each axis would show as waves."""
+    image = np.zeros((3, 88, 132), np.uint8)
+    image[:, :, ::2] = 255
+    seen = CutColumn(HeldPhotographs([image]), 0, 1, WHOLE, cutting("random_resized_crop(scale=[0.999, 1], ratio=[1.5, 1.5])"))
+    rows = seen.in_epoch(0).rows(torch.tensor([0])).float()
+    assert (rows - 127.5).abs().max() < 25
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_of_pictures_of_the_nets_size_it_is_what_the_augmenter_makes(region: str) -> None:
+    pictures, numbers = noisy(COUNT, 3, 16, 24), torch.arange(COUNT)
+    seen = column(HeldPhotographs(list(pictures.numpy())), region, 2).rows(numbers)
+    assert torch.equal(seen, augmenter(region, "3x16x24")(pictures, numbers, 2))
+
+
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_what_follows_draws_as_it_did(epoch: int) -> None:
+    """The steps behind the crop draw the same figures for pictures that come cut as for those that do not."""
+    graph, numbers = compiled("flip -> random_resized_crop -> rotate(0.1) -> contrast(0.3)", "3x16x24"), torch.arange(COUNT)
+    of = type(augmenter("flip")).of
+    whole, rest = (made["image"].draw(numbers, epoch, (3, 16, 24)) for made in (of(graph, 7), of(graph, 7, {"image"})))
+    assert [rest.figures(i) for i in range(COUNT)] == [whole.figures(i)[2:] for i in range(COUNT)]
+    assert of(graph, 7, {"image"})["image"].joined() == (
+        "cut out of the photograph: flip, random_resized_crop",
+        "one resampling: rotate",
+        "one matrix of colours: contrast",
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "count"),
+    [
+        ("flip", 0),
+        ("rotate(0.1) -> random_resized_crop", 0),
+        ("brightness(0.1) -> random_resized_crop", 0),
+        ("random_resized_crop", 1),
+        ("flip -> random_resized_crop -> alternating_flip -> rotate(0.1) -> flip", 3),
+        ("random_resized_crop -> flip -> random_resized_crop", 2),
+        ("random_resized_crop -> flip -> trivial_augment -> erase -> cutmix", 2),
+    ],
+)
+def test_which_regions_begin_so(region: str, count: int) -> None:
+    found = Cutting.of(compiled(region), 0)
+    assert len(found["image"].steps if found else ()) == count
+
+
+# --- where it lies ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_memory_files_and_cache_give_the_same(files: list[Path], cache: DecodedCache, region: str) -> None:
+    held, digests = scan_photographs(files, WHOLE, keep=True)
+    read, _ = scan_photographs(files, WHOLE, keep=False)
+    cached, again = scan_photographs(files, WHOLE, keep=False, cache=cache)
+    assert isinstance(held, HeldPhotographs)
+    assert isinstance(read, FilePhotographs)
+    assert isinstance(cached, CachedPhotographs)
+    assert digests == again
+    for epoch in (0, 5):
+        first = everything(held, region, epoch)
+        assert torch.equal(first, everything(read, region, epoch))
+        assert torch.equal(first, everything(cached, region, epoch))
+    assert not torch.equal(everything(held, region, 0), everything(held, region, 1))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("keep", [True, False])
+def test_threads_and_batches_do_not_matter(files: list[Path], threads: int, keep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    photographs, _ = scan_photographs(files, WHOLE, keep=keep)
+    whole, made = everything(photographs).clone(), column(photographs)
+    monkeypatch.setattr("netspec.data.cutting.workers", lambda: threads)
+    order = torch.randperm(COUNT, generator=torch.Generator().manual_seed(0))
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [(part, made.read(part, pool)) for part in torch.split(order, 7)]
+        for part, get in waiting:
+            assert torch.equal(get(), whole[part])
+
+
+def test_outside_of_an_epoch_all_of_it_is_seen(files: list[Path]) -> None:
+    held, _ = scan_photographs(files, WHOLE, keep=True)
+    rows = CutColumn(held, 3, 10, WHOLE, cutting("random_resized_crop")).rows(torch.arange(10))
+    for file, row in zip(files[3:13], rows, strict=True):
+        assert (row.float() - torch.from_numpy(decode(file.read_bytes(), PLAIN)).float()).abs().max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [
+        ((16, 24), (16, 24)),
+        ((32, 48), (32, 48)),
+        ((45, 67), (45, 67)),  # just less than twice the pixels of what would be left
+        ((46, 68), (32, 48)),
+        ((1600, 2400), (32, 48)),
+        ((1600, 48), (1600, 48)),  # long, and not twice as wide
+        ((1600, 240), (320, 48)),
+        ((9, 9), (9, 9)),
+    ],
+)
+def test_how_large_a_whole_image_is(size: tuple[int, int], kept: tuple[int, int]) -> None:
+    assert kept_size(size, WHOLE) == kept
+    assert decode(encoded(smooth(0, size)), WHOLE).shape == (3, *kept)
+    assert decode(encoded(smooth(0, size, 1), "JPEG"), ImageFormat(1, 16, 24, whole=True)).shape[1:] == kept
+
+
+def test_about_how_much_it_takes_is_known_before(files: list[Path]) -> None:
+    held, _ = scan_photographs(files, WHOLE, keep=True)
+    assert expected_bytes(files, WHOLE) == pytest.approx(3 * held.sizes.prod(1).sum(), rel=0.05)
+    assert expected_bytes(files, PLAIN) == COUNT * 3 * 16 * 24
+    assert expected_bytes([], WHOLE) == 0
+
+
+def test_the_cache_knows_whole_images_from_others(files: list[Path], cache: DecodedCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, digests = scan_photographs(files, WHOLE, keep=False, cache=cache)
+    assert cache.find(PLAIN, digests) is None
+    assert cache.find(ImageFormat(3, 24, 16, whole=True), digests) is None
+    monkeypatch.setattr("netspec.data.images.loading.decode", lambda *_: pytest.fail("decoded"))
+    again, _ = scan_photographs(files[::-1], WHOLE, keep=False, cache=cache)
+    backwards = CutColumn(again, 0, COUNT, WHOLE, _Backwards()).in_epoch(0).rows(torch.arange(COUNT))
+    assert torch.equal(everything(first), backwards.flip(0))
+    held, _ = scan_photographs(files, WHOLE, keep=True, cache=cache)
+    assert torch.equal(everything(first), everything(held))
+
+
+class _Backwards:
+    """The parts of photographs that lie in the other order."""
+
+    def parts(self, indices: Tensor, epoch: int, sizes: np.ndarray) -> object:
+        return cutting(REGIONS[1]).parts(COUNT - 1 - indices, epoch, sizes)
+
+    def figures(self, indices: Tensor, epoch: int, sizes: np.ndarray) -> list[list[dict[str, float]]]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[:-1],
+        lambda content: content[:40],
+        lambda content: b"",
+        lambda content: content[1:],
+        lambda content: content[:-60] + b"\xff\xff\xff\x7f" + content[-56:],
+        lambda content: content[:-40] + bytes([content[-40] ^ 1]) + content[-39:],
+    ],
+    ids=["cut", "a head of nothing", "empty", "shifted", "sizes", "count"],
+)
+def test_a_spoilt_file_is_removed_and_made_anew(spoil: Callable[[bytes], bytes], files: list[Path], cache: DecodedCache) -> None:
+    first, digests = scan_photographs(files, WHOLE, keep=False, cache=cache)
+    expected = everything(first).clone()
+    (path,) = cache.folder.iterdir()
+    path.write_bytes(spoil(path.read_bytes()))
+    assert cache.find(WHOLE, digests) is None
+    assert not path.exists()
+    again, _ = scan_photographs(files, WHOLE, keep=False, cache=cache)
+    assert isinstance(again, CachedPhotographs)
+    assert torch.equal(everything(again), expected)
+
+
+def test_without_room_on_the_disk_files_are_decoded(files: list[Path], tmp_path: Path, told: list[Problem]) -> None:
+    cache = DecodedCache(Cache(tmp_path / "cache", 1000), told.append)
+    found, _ = scan_photographs(files, WHOLE, keep=False, cache=cache)
+    assert isinstance(found, FilePhotographs)
+    assert [problem.code for problem in told] == ["N732"]
+
+
+# --- opened data ------------------------------------------------------------------------------------------------------------------
+
+
+def opened(root: Path, region: str = REGIONS[0], *, wanted: Wanted | None = None, budget: int | None = None, cut: bool = True) -> Splits:
+    asked = wanted or Wanted("Net", (WantedInput("image", (3, 16, 24), PLAIN),), (WantedTarget("output", "class", 2),))
+    division = Division((0.7, 0.2, 0.1))
+    return open_data(root, asked, division=division, budget=budget, cuts={"image": cutting(region)} if cut else None)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("a", "b"):
+        write_photos(tmp_path / "data" / name, 12, SIZES if name == "a" else SIZES[::-1])
+    for file in (tmp_path / "data/b").iterdir():
+        file.write_bytes(file.read_bytes() + b"b")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("budget", [None, 0])
+def test_the_training_split_alone_is_cut(root: Path, budget: int | None) -> None:
+    cut, plain = opened(root, budget=budget), opened(root, budget=budget, cut=False)
+    assert {name: cut_inputs(samples) for name, samples in cut.sets().items()} == {"train": {"image"}, "val": set(), "test": set()}
+    assert (cut.fingerprint, cut.content) == (plain.fingerprint, plain.content)
+    for name in ("val", "test"):
+        samples, others = cut.sets()[name], plain.sets()[name]
+        numbers = torch.arange(len(samples))
+        assert torch.equal(samples.inputs["image"].rows(numbers), others.inputs["image"].rows(numbers))
+    assert cut.train is not None
+    assert plain.train is not None
+    assert [cut.train.name(i) for i in range(len(cut.train))] == [plain.train.name(i) for i in range(len(plain.train))]
+
+
+def test_of_two_inputs_one_may_be_cut(root: Path, tmp_path: Path) -> None:
+    lines = [f"{file},{file},{path.parent.name}" for path in sorted(root.rglob("*.*")) if (file := path.relative_to(tmp_path))]
+    (tmp_path / "all.csv").write_text("image,other,kind\n" + "\n".join(lines))
+    inputs = tuple(WantedInput(name, (3, 16, 24), PLAIN) for name in ("image", "other"))
+    asked = Wanted("Net", inputs, (WantedTarget("kind", "class", 2),))
+    cut, plain = (opened(tmp_path / "all.csv", wanted=asked, cut=cut) for cut in (True, False))
+    assert cut.train is not None
+    assert cut_inputs(cut.train) == {"image"}
+    assert cut.fingerprint == plain.fingerprint
+    batch = next(iter(cut.train.in_epoch(1).batches(torch.arange(5), [(0, 5)])))
+    assert not torch.equal(batch.inputs["image"], batch.inputs["other"])
+
+
+def test_a_photograph_that_is_another_one_meanwhile_is_named(root: Path) -> None:
+    samples = opened(root, budget=0).train
+    assert samples is not None
+    path = Path(samples.name(2))
+    path.write_bytes(encoded(smooth(5, (19, 19))))
+    with pytest.raises(NetspecError) as raised:
+        list(samples.in_epoch(0).batches(torch.arange(len(samples)), [(0, len(samples))]))
+    (found,) = raised.value.diagnostics
+    assert found.problem.code == "N711"
+    assert str(path) in found.problem.message() + str(vars(found.problem))
+
+
+def test_bad_photographs_of_all_splits_are_told_together(root: Path) -> None:
+    bad = [root / "a/000.png", root / "a/005.jpg", root / "b/002.png", root / "b/007.jpg", root / "a/010.png"]
+    for path in bad:
+        path.write_bytes(b"no image")
+    with pytest.raises(NetspecError) as raised:
+        opened(root)
+    (found,) = [d.problem for d in raised.value.diagnostics if d.problem.code == "N711"]
+    assert {path for path, _ in vars(found)["files"]} == {str(path) for path in bad}
+
+
+# --- room for batches -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_somebody_holds_is_never_given_again() -> None:
+    rooms, held = Rooms(), []
+    draws = np.random.default_rng(0)
+    for number in range(300):
+        room = rooms.take((int(draws.integers(1, 9)), 5))
+        room[:] = number % 256
+        held.append((torch.from_numpy(room)[:, 1:], number % 256))
+        del room
+        if draws.random() < 0.6:
+            held.pop(int(draws.integers(len(held))))
+        for tensor, value in held:
+            assert bool((tensor == value).all())
+
+
+def test_what_nobody_holds_is_given_again() -> None:
+    rooms = Rooms()
+    first = rooms.take((4, 5))
+    place = first.ctypes.data
+    kept = torch.from_numpy(first)
+    del first
+    assert rooms.take((4, 5)).ctypes.data != place
+    del kept
+    assert place in {room.ctypes.data for room in (rooms.take((3, 5)), rooms.take((4, 5)))}
