@@ -204,7 +204,8 @@ def random_resized_crop(x: Shape, scale: Shares = (0.08, 1.0), ratio: Ratio = (3
     """A part of drawn area and shape, stretched to the size that flowed in (Szegedy et al., 2014).
 
     As `torchvision.transforms.RandomResizedCrop` draws it: the area evenly, the logarithm of width over height as well, then the place;
-    what does not fit is drawn again, ten times at most, and then the largest part in the middle with an allowed shape is taken.
+    what does not fit is drawn again, ten times at most, and then the largest part in the middle with an allowed shape is taken. At the
+    beginning of a region it is cut out of the photograph itself, before that is brought to the size of the input.
 
     - `scale`: the share of the area
     - `ratio`: width over height
