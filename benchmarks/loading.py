@@ -1,8 +1,8 @@
 """Rows 8, 9, 10 and 12: from JPEG files, or from what was decoded of them, to batches of training.
 
-Photographs are taken from the folder ``$NETSPEC_DATA`` (`fruit`, 348 x 348 and baseline; `imagenet20`, 512 x 512 and progressive), else
-made up. The peers read them as their users write it: Pillow, torchvision's transforms a picture at a time, and PyTorch's DataLoader
-around that.
+Photographs are taken from the folder ``$NETSPEC_DATA`` (`fruit`, 348 x 348 and baseline; `imagenet20`, 512 x 512 and progressive, and the
+same saved again as baseline, as those of ImageNet are), else made up. The peers read them as their users write it: Pillow, torchvision's
+transforms a picture at a time, and PyTorch's DataLoader around that.
 
 Both sides cut the same kind of part out of the photograph and stretch it to 224. The peer smooths where that makes the part smaller; ours
 does not, and keeps photographs that are more than twice as high and as wide as the input at about twice its size.
@@ -66,16 +66,29 @@ class Files:
 def files_of(count: int) -> Iterator[list[Files]]:
     """The photographs there are, so many of each kind."""
     root = os.environ.get("NETSPEC_DATA")
-    if root is None:
-        with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
+        if root is None:
             yield [Files("made-up photographs of 500 x 375", tuple(_made_up(Path(folder), count)))]
-        return
-    fruit = sorted((Path(root) / "fruit" / "train").rglob("*.jpg"))
-    large = sorted((Path(root) / "imagenet20").glob("*.jpg"))
-    yield [
-        Files("photographs of 348 x 348", tuple(fruit[:: max(len(fruit) // count, 1)][:count])),
-        Files("photographs of 512 x 512, progressive", tuple((large * (count // len(large) + 1))[:count])),
-    ]
+            return
+        fruit = sorted((Path(root) / "fruit" / "train").rglob("*.jpg"))
+        large = sorted((Path(root) / "imagenet20").glob("*.jpg"))
+        yield [
+            Files("photographs of 348 x 348", tuple(fruit[:: max(len(fruit) // count, 1)][:count])),
+            Files("photographs of 512 x 512", _as_many(list(_baseline(large, Path(folder))), count)),
+            Files("photographs of 512 x 512, progressive", _as_many(large, count)),
+        ]
+
+
+def _as_many(files: Sequence[Path], count: int) -> tuple[Path, ...]:
+    return tuple((list(files) * (count // len(files) + 1))[:count])
+
+
+def _baseline(files: Sequence[Path], folder: Path) -> Iterator[Path]:
+    """The same pictures as baseline JPEG."""
+    for file in files:
+        with Image.open(file) as image:
+            image.save(folder / file.name, quality=92)
+        yield folder / file.name
 
 
 def _made_up(folder: Path, count: int) -> Iterator[Path]:

@@ -20,16 +20,16 @@ from netspec.data.samples import Column, Samples
 
 
 class Part(Protocol):
-    """A part of a photograph."""
+    """A part of a photograph: the rows and the columns that it has of it."""
 
     @property
-    def top(self) -> int: ...
+    def rows(self) -> slice: ...
 
     @property
-    def height(self) -> int: ...
+    def columns(self) -> slice: ...
 
-    def stretch(self, rows: NDArray[Any], target: NDArray[Any]) -> None:
-        """Write it to a target of the net's size; ``rows`` are those that it lies in, `C x height x W`."""
+    def stretch(self, window: NDArray[Any], target: NDArray[Any]) -> None:
+        """Write it to a target of the net's size; ``window`` are its rows and columns, `C x rows x columns`."""
 
 
 class Cut(Protocol):
@@ -103,13 +103,13 @@ class CutColumn(Column):
     def _fill(self, made: Pixels, places: Sequence[int], parts: Sequence[Part], some: range) -> None:
         for place in some:
             part = parts[place]
-            part.stretch(self.photographs.strip(places[place], part.top, part.top + part.height), made[place])
+            part.stretch(self.photographs.window(places[place], part.rows, part.columns), made[place])
 
     def _fill_whole(self, made: Pixels, places: Sequence[int], some: range) -> None:
         for place in some:
-            height, width = self.wanted.shape[1:]
-            whole = self.photographs.strip(places[place], 0, int(self.photographs.sizes[places[place]][0]))
-            made[place] = stretched(torch.from_numpy(whole), (height, width))
+            rows, columns = (slice(0, side) for side in self.photographs.sizes[places[place]].tolist())
+            whole = self.photographs.window(places[place], rows, columns)
+            made[place] = stretched(torch.from_numpy(whole), (made.shape[2], made.shape[3]))
 
 
 def cut_inputs(samples: Samples) -> frozenset[str]:

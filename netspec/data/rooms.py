@@ -12,27 +12,28 @@ from threading import Lock
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netspec.data.images.decode import Pixels
+Bytes = NDArray[np.uint8]
 
-_ROOMS: Final = 8
-"""How many rooms are remembered at most: for the batches that are read ahead, and a few that somebody keeps."""
+_COUNT: Final = 8
+"""How many rooms are remembered: of batches that are read ahead, and of a few that somebody keeps."""
 
 
 class Rooms:
-    """Rooms for arrays of bytes. What is given is free again when that very array is gone: so a part of it must not outlive it. A tensor of
-    `torch.from_numpy` keeps its array."""
+    """Rooms for arrays of bytes. What is given is free again when that array is gone, with every part of it and every tensor made of it."""
 
     def __init__(self) -> None:
-        self._used: list[tuple[Pixels, weakref.ref[Pixels]]] = []
+        self._used: list[tuple[Bytes, weakref.ref[object]]] = []
         self._lock = Lock()
 
-    def take(self, shape: tuple[int, ...]) -> Pixels:
-        """An array of this shape; what is in it is left from before."""
+    def take(self, shape: tuple[int, ...]) -> Bytes:
+        """An array of this shape, not empty; what is in it is left from before."""
         size = prod(shape)
         with self._lock:
             place = next((i for i, (room, user) in enumerate(self._used) if user() is None and len(room) >= size), None)
             room = np.empty(size, np.uint8) if place is None else self._used.pop(place)[0]
-            given = room[:size].reshape(shape)
-            self._used = [(room, weakref.ref(given)), *self._used][:_ROOMS]
-        return given
+            given = np.frombuffer(memoryview(room), np.uint8, size)  # type: ignore[arg-type]
+            user: weakref.ref[object] = weakref.ref(given.base)  # a memoryview, which lives as long as anything that is made of it
+            self._used = [(room, user), *self._used][:_COUNT]
+        return given.reshape(shape)

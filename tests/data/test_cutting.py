@@ -179,19 +179,28 @@ def test_outside_of_an_epoch_all_of_it_is_seen(files: list[Path]) -> None:
     ("size", "kept"),
     [
         ((16, 24), (16, 24)),
-        ((32, 48), (32, 48)),
-        ((45, 67), (45, 67)),  # just less than twice the pixels of what would be left
-        ((46, 68), (32, 48)),
-        ((1600, 2400), (32, 48)),
-        ((1600, 48), (1600, 48)),  # long, and not twice as wide
-        ((1600, 240), (320, 48)),
+        ((48, 72), (48, 72)),
+        ((67, 101), (67, 101)),  # less than twice the pixels of what would be left
+        ((68, 102), (48, 72)),
+        ((1600, 2400), (48, 72)),
+        ((1600, 72), (1600, 72)),  # long, and not more than three times as wide
+        ((1600, 240), (480, 72)),
         ((9, 9), (9, 9)),
     ],
 )
 def test_how_large_a_whole_image_is(size: tuple[int, int], kept: tuple[int, int]) -> None:
     assert kept_size(size, WHOLE) == kept
     assert decode(encoded(smooth(0, size)), WHOLE).shape == (3, *kept)
-    assert decode(encoded(smooth(0, size, 1), "JPEG"), ImageFormat(1, 16, 24, whole=True)).shape[1:] == kept
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"), [((67, 101), (67, 101)), ((96, 143), (48, 72)), ((96, 144), (48, 72)), ((199, 300), (50, 75)), ((500, 600), (63, 75))]
+)
+def test_a_jpeg_is_made_smaller_while_it_is_decoded(size: tuple[int, int], kept: tuple[int, int]) -> None:
+    found = decode(encoded(smooth(0, size, 1), "JPEG"), ImageFormat(1, 16, 24, whole=True))
+    assert found.shape == (1, *kept)
+    means = decode(encoded(smooth(0, size, 1)), ImageFormat(1, *kept))
+    assert np.abs(found.astype(int) - means).max() < 25
 
 
 def test_about_how_much_it_takes_is_known_before(files: list[Path]) -> None:

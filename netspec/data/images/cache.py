@@ -58,13 +58,14 @@ class _Opened:
         weakref.finalize(self, os.close, descriptor)
         using(self)
 
-    def _read(self, target: memoryview, start: int) -> None:
+    def _read(self, targets: Iterable[Pixels], starts: Iterable[int]) -> None:
+        """Fill arrays with the bytes from these places on."""
         try:
-            got = _read_at(self._descriptor, target, start, self._lock)
+            for target, start in zip(targets, starts, strict=True):
+                if _read_at(self._descriptor, target, start, self._lock) != target.nbytes:
+                    raise failure(CacheLost(str(self.path), "it ends too early"))
         except OSError as error:
             raise failure(CacheLost(str(self.path), error.strerror or str(error))) from error
-        if got != len(target):
-            raise failure(CacheLost(str(self.path), "it ends too early"))
 
 
 class CachedPixels(_Opened):
@@ -84,10 +85,7 @@ class CachedPixels(_Opened):
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Pixels:
         found = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        size = prod(self.shape[1:])
-        flat = memoryview(found.reshape(-1))  # type: ignore[arg-type]
-        for number, row in enumerate(self._rows[rows].tolist()):
-            self._read(flat[number * size : (number + 1) * size], row * size)
+        self._read(found, (self._rows[rows] * prod(self.shape[1:])).tolist())
         return found
 
 
@@ -105,22 +103,22 @@ class CachedPhotographs(_Opened):
         self.sizes = table.sizes[rows]
         self._shapes: list[list[int]] = self.sizes.tolist()
 
-    def strip(self, index: int, top: int, bottom: int) -> Pixels:
-        """Some rows of an image, `C x rows x W`."""
+    def window(self, index: int, rows: slice, columns: slice) -> Pixels:
+        """Some rows and columns of an image, `C x rows x columns`."""
         height, width = self._shapes[index]
-        found = np.empty((self._channels, bottom - top, width), np.uint8)
-        for channel, plane in enumerate(found):
-            self._read(memoryview(plane.reshape(-1)), self._starts[index] + (channel * height + top) * width)  # type: ignore[arg-type]
-        return found
+        found = np.empty((self._channels, rows.stop - rows.start, width), np.uint8)
+        first = self._starts[index] + rows.start * width
+        self._read(found, range(first, first + self._channels * height * width, height * width))
+        return found[:, :, columns]
 
 
-def _read_at(descriptor: int, target: memoryview, start: int, lock: Lock) -> int:
+def _read_at(descriptor: int, target: Pixels, start: int, lock: Lock) -> int:
     if hasattr(os, "preadv"):
-        return os.preadv(descriptor, [target], start)
+        return os.preadv(descriptor, (target,), start)  # type: ignore[arg-type]
     with lock:  # Windows reads by position only after moving there
         os.lseek(descriptor, start, os.SEEK_SET)
-        content = os.read(descriptor, len(target))
-    target[: len(content)] = content
+        content = os.read(descriptor, target.nbytes)
+    target.reshape(-1)[: len(content)] = np.frombuffer(content, np.uint8)
     return len(content)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netspec.data.images.cache import CachedPhotographs, DecodedCache
-from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, kept_size, read_bytes
+from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode_window, kept_size, read_bytes
 from netspec.data.images.facts import image_facts
 from netspec.data.images.loading import Progress, each_decoded, known, pays
 from netspec.diagnostics import failure
@@ -33,8 +33,8 @@ class Photographs(Protocol):
     @property
     def kept(self) -> bool: ...
 
-    def strip(self, index: int, top: int, bottom: int) -> Pixels:
-        """Some rows of an image, `C x rows x W`."""
+    def window(self, index: int, rows: slice, columns: slice) -> Pixels:
+        """Some rows and columns of an image, `C x rows x columns`."""
 
 
 class HeldPhotographs:
@@ -46,8 +46,8 @@ class HeldPhotographs:
         self.sizes = _sizes(images)
         self._images = images
 
-    def strip(self, index: int, top: int, bottom: int) -> Pixels:
-        return self._images[index][:, top:bottom]
+    def window(self, index: int, rows: slice, columns: slice) -> Pixels:
+        return self._images[index][:, rows, columns]
 
 
 class FilePhotographs:
@@ -60,15 +60,12 @@ class FilePhotographs:
         self._files = files
         self._wanted = wanted
 
-    def strip(self, index: int, top: int, bottom: int) -> Pixels:
-        path = self._files[index]
+    def window(self, index: int, rows: slice, columns: slice) -> Pixels:
+        path, (height, width) = self._files[index], self.sizes[index].tolist()
         try:
-            found = decode(read_bytes(path), self._wanted)
-            if found.shape[1:] != tuple(self.sizes[index]):
-                raise Unreadable("it has another size than when it was read first")
+            return decode_window(read_bytes(path), self._wanted, (height, width), (rows, columns))
         except Unreadable as error:
             raise failure(BadImages(((str(path), str(error)),))) from error
-        return found[:, top:bottom]
 
 
 def scan_photographs(
@@ -81,7 +78,9 @@ def scan_photographs(
         assert isinstance(photographs, CachedPhotographs)
         if not keep:
             return photographs, digests
-        return HeldPhotographs([photographs.strip(i, 0, height) for i, height in enumerate(photographs.sizes[:, 0].tolist())]), digests
+        return HeldPhotographs(
+            [photographs.window(i, slice(0, h), slice(0, w)) for i, (h, w) in enumerate(photographs.sizes.tolist())]
+        ), digests
     return _to_memory(files, wanted, progress, cache) if keep else _to_disk(files, wanted, progress, cache)
 
 
