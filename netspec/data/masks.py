@@ -2,7 +2,8 @@
 
 - Grey PNG (or BMP, GIF, lossless WebP), or one with a palette, whose indices are the numbers; three equal channels count as grey.
 - 0 to the classes less 1 are classes, 255 counts for nothing. Where there are two classes and no mask of the data has the value 1, 255
-  means 1, so 0 and 255 are the two; so it is in a picture of one bit.
+  means 1, so 0 and 255 are the two; so it is in a picture of one bit. Masks of splits that are not read count for that as well, or a
+  split would mean something else when it is measured alone.
 - A mask has the height and width of its image, and is brought to those of the output by taking the nearest pixel: nothing is mixed.
   So the map has to be the picture in some scale; of a part of it masks are given as arrays.
 """
@@ -69,8 +70,9 @@ def in_line(picture: tuple[int, ...], target: WantedTarget) -> bool:
     return any(smaller) or all(m % p == 0 and m // p == sides[0][1] // sides[0][0] for p, m in sides)
 
 
-def read_masks(paths: Paths, images: Paths | None, target: WantedTarget, keep: bool) -> Masks:
-    """Read every mask once, and hold it against the size of its image, where there is one."""
+def read_masks(paths: Paths, images: Paths | None, target: WantedTarget, keep: bool, others: Sequence[Paths] = ()) -> Masks:
+    """Read every mask once, and hold it against the size of its image, where there is one; ``others`` are of the same data, and read only
+    where it depends on them what 255 means."""
     values = np.empty((len(paths), target.height, target.width), np.uint8) if keep else None
     digests: list[bytes] = []
     bad: list[tuple[str, str]] = []
@@ -93,12 +95,27 @@ def read_masks(paths: Paths, images: Paths | None, target: WantedTarget, keep: b
                 pixels[number], whites[number] = found.counts[: target.classes], found.counts[IGNORED]
                 if values is not None:
                     values[number] = resized(found.mask, target.height, target.width)
-    if not (black_and_white := target.classes == 2 and not ones):
+    if target.classes != 2 or ones or (whites.any() and any(map(_has_ones, others))):
         return Masks(values, digests, False, tuple(bad), pixels)
     if values is not None:
         values[values == IGNORED] = 1
     pixels[:, 1] += whites
-    return Masks(values, digests, black_and_white, tuple(bad), pixels)
+    return Masks(values, digests, True, tuple(bad), pixels)
+
+
+def _has_ones(paths: Paths) -> bool:
+    """Whether a mask has the value 1, of those that can be read."""
+
+    def look(path: Path) -> bool:
+        try:
+            content = read_bytes(path)
+            return bool((decode_mask(content) == 1).any()) and not _is_of_one_bit(content)
+        except Unreadable:
+            return False
+
+    with ThreadPoolExecutor(workers()) as pool:
+        starts = range(0, len(paths), _CHUNK)
+        return any(any(pool.map(look, paths[start : start + _CHUNK])) for start in starts)
 
 
 def masks_of(raws: Sequence[Values]) -> Masks:

@@ -20,7 +20,7 @@ from netspec.data.looking.report import NOTHING, Report, checked
 from netspec.data.looking.reporting import report_on
 from netspec.data.masks import in_line
 from netspec.data.pairs import CLASSES, SHARE, pair_samples
-from netspec.data.reading import Read, read_columns
+from netspec.data.reading import Means, Read, read_columns
 from netspec.data.samples import Samples
 from netspec.data.shares import draw
 from netspec.data.task import Wanted
@@ -118,8 +118,7 @@ def open_data(
 
     Raises a :class:`~netspec.diagnostics.NetspecError` with everything that is wrong.
     """
-    means = Means(budget, cache, progress, allowed, cuts or {})
-    opened = _opened(path, wanted, division, only, means, classes or {})
+    opened = _opened(path, wanted, division, only, Asked(budget, cache, progress, allowed, cuts or {}), classes or {})
     if opened.report.failed:
         raise NetspecError(opened.report.diagnostics())
     return _as_splits(path, opened, wanted, division)
@@ -137,8 +136,7 @@ def preflight(
 ) -> Report:
     """The report that :func:`open_data` makes of all splits, whatever is wrong with them. Raises what lies in the net, as N799."""
     try:
-        means = Means(budget, cache, progress, allowed)
-        return _opened(path, wanted, division, SPLITS, means, {}).report
+        return _opened(path, wanted, division, SPLITS, Asked(budget, cache, progress, allowed), {}).report
     except NetspecError as error:
         if any(d.place is not None for d in error.diagnostics):
             raise
@@ -148,15 +146,15 @@ def preflight(
 
 def count_samples(path: Path, wanted: Wanted, division: Division = _USUAL, allowed: Allowed = STRICT) -> dict[str, int]:
     """How many samples each split has. Raises what :func:`open_data` does, as far as that can be told without reading an image."""
-    named = _named(path, wanted, division, SPLITS, Means(None, None, None, allowed), {})
+    named = _named(path, wanted, division, SPLITS, Asked(None, None, None, allowed), {})
     if errors := [Diagnostic(problem) for problem in named.found.problems if problem.severity == "error"]:
         raise NetspecError(errors)
     return {split: len(rows) for split, rows in named.splits.items()}
 
 
 @dataclass(frozen=True)
-class Means:
-    """How data is read: bytes of memory for it, and where decoded images are kept beyond that."""
+class Asked:
+    """How data is to be read: with how many bytes of memory, and with what is kept beyond that and what is allowed."""
 
     budget: int | None
     cache: DecodedCache | None
@@ -183,24 +181,25 @@ class _Opened(_Named):
     report: Report
 
 
-def _named(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Named:
-    room = memory_budget() if means.budget is None else means.budget
+def _named(path: Path, wanted: Wanted, division: Division, only: Collection[str], asked: Asked, known: Known) -> _Named:
+    room = memory_budget() if asked.budget is None else asked.budget
     found = read_layout(path, wanted, room)
-    found.problems = list(_eased(found, means.allowed.empty_classes, bool(known)))
+    found.problems = list(_eased(found, asked.allowed.empty_classes, bool(known)))
     _check_rows(path, found)
     _check_maps(found, wanted)
     classes = number_classes(path, found, wanted, known, only)
     return _Named(found, classes, _divided(found, wanted, division), room)
 
 
-def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], means: Means, known: Known) -> _Opened:
-    named = _named(path, wanted, division, only, means, known)
+def _opened(path: Path, wanted: Wanted, division: Division, only: Collection[str], asked: Asked, known: Known) -> _Opened:
+    named = _named(path, wanted, division, only, asked, known)
     found, classes, splits = named.found, named.classes, named.splits
-    asked = {split: rows for split, rows in splits.items() if split in only}
-    cuts = {} if wanted.pairs or any(target.kind == "mask" for target in wanted.targets) else means.cuts
-    read = read_columns(asked, wanted, named.room, means.cache, means.progress, means.allowed.bad_images, cuts)
-    if means.allowed.bad_images:
-        found.problems += _emptied(path, wanted, classes, splits, read, means.allowed.empty_classes or bool(known))
+    others = {split: rows for split, rows in splits.items() if split not in only}
+    cuts = {} if wanted.pairs or any(target.kind == "mask" for target in wanted.targets) else asked.cuts
+    means = Means(named.room, asked.cache, asked.progress, asked.allowed.bad_images, cuts, others)
+    read = read_columns({split: rows for split, rows in splits.items() if split in only}, wanted, means)
+    if asked.allowed.bad_images:
+        found.problems += _emptied(path, wanted, classes, splits, read, asked.allowed.empty_classes or bool(known))
     counted = splits if read.failed else {**splits, **read.rows}
     return _Opened(found, classes, splits, named.room, read, report_on(path, wanted, found, classes, counted, read))
 

@@ -95,18 +95,23 @@ class _Images:
     cut: Cut | None = None
 
 
-def read_columns(
-    rows: Mapping[str, Rows],
-    wanted: Wanted,
-    room: int,
-    cache: DecodedCache | None,
-    progress: Progress | None,
-    skip_bad: bool,
-    cuts: Mapping[str, Cut],
-) -> Read:
-    """Decode every image and every mask once. Samples with one that cannot be decoded are left out; their files are a problem, or, with
-    ``skip_bad`` and where every split has samples without them, a warning. ``cuts`` are by input, and of the training split alone."""
-    reader, left = _Reader(wanted, room, cache, progress, cuts), dict(rows)
+@dataclass(frozen=True)
+class Means:
+    """How files are read: into ``room`` bytes of memory, and what does not fit there into the cache. ``cuts``, by input, are of the
+    training split alone. ``others`` are the splits of the same data that are not read."""
+
+    room: int
+    cache: DecodedCache | None = None
+    progress: Progress | None = None
+    skip_bad: bool = False
+    cuts: Mapping[str, Cut] = field(default_factory=dict)
+    others: Mapping[str, Rows] = field(default_factory=dict)
+
+
+def read_columns(rows: Mapping[str, Rows], wanted: Wanted, means: Means) -> Read:
+    """Decode every image and every mask once. Samples with one that cannot be decoded are left out; their files are a problem, or, where
+    they may be skipped and every split has samples without them, a warning."""
+    reader, left = _Reader(wanted, means), dict(rows)
     bad: dict[type[BadImages | BadMasks], dict[str, str]] = {}
     while (read := reader.read(left)).failed:  # a file may fail later than others, as one on a disk far away
         for problem in read.problems:
@@ -118,10 +123,10 @@ def read_columns(
     images, masks = (tuple(bad.get(kind, {}).items()) for kind in (BadImages, BadMasks))
     if images:
         without = {split: len(_without(part, frozenset(bad[BadImages]))) for split, part in rows.items()}
-        emptied = tuple(split for split, count in without.items() if not count) if skip_bad else ()
+        emptied = tuple(split for split, count in without.items() if not count) if means.skip_bad else ()
         lost = sum(map(len, rows.values())) - sum(without.values())
-        skip = skip_bad and not emptied
-        read.problems.append(ImagesSkipped(images, lost) if skip else BadImages(images, data=not skip_bad, emptied=emptied))
+        skip = means.skip_bad and not emptied
+        read.problems.append(ImagesSkipped(images, lost) if skip else BadImages(images, data=not means.skip_bad, emptied=emptied))
     if masks:
         read.problems.append(BadMasks(masks))
     return read
@@ -136,17 +141,14 @@ def _without(rows: Rows, bad: Collection[str]) -> Rows:
 @dataclass(frozen=True)
 class _Reader:
     wanted: Wanted
-    room: int
-    cache: DecodedCache | None
-    progress: Progress | None
-    cuts: Mapping[str, Cut]
+    means: Means
 
     def read(self, rows: dict[str, Rows]) -> Read:
         read = Read(rows)
         if not rows:
             return read
         groups = self._groups(rows)
-        keep = self._needed(rows, groups) <= self.room
+        keep = self._needed(rows, groups) <= self.means.room
         images = [(group, self._decoded(group, keep, read)) for group in groups]
         masks = {t.name: self._masks(t, rows, keep, read) for t in self.wanted.targets if t.kind == "mask"}
         if not read.failed:
@@ -165,7 +167,7 @@ class _Reader:
 
     def _of(self, names: tuple[str, ...], form: ImageFormat, rows: Mapping[str, Rows]) -> Iterator[_Images]:
         """The files of some inputs, apart from those that are read whole."""
-        cut = self.cuts.get(names[0]) if len(names) == 1 else None
+        cut = self.means.cuts.get(names[0]) if len(names) == 1 else None
         whole = tuple(split for split in rows if split == "train" and cut is not None)
         for splits, of_whole in ((whole, True), (tuple(split for split in rows if split not in whole), False)):
             if splits:
@@ -180,18 +182,18 @@ class _Reader:
         return of_masks + sum(expected_bytes(group.paths, group.format) for group in groups)
 
     def _decoded(self, group: _Images, keep: bool, read: Read) -> Decoded:
-        found = decoded(group.paths, group.format, keep, self.cache, self.progress)
+        found = decoded(group.paths, group.format, keep, self.means.cache, self.means.progress)
         if found.bad:
             read.problems.append(BadImages(found.bad, data=True))
         return found
 
     def _masks(self, target: WantedTarget, rows: Mapping[str, Rows], keep: bool, read: Read) -> Masks:
-        raws = [part.targets[target.name] for part in rows.values()]
+        raws, others = ([part.targets[target.name] for part in some.values()] for some in (rows, self.means.others))
         if not all(isinstance(raw, Paths) for raw in raws):
-            return masks_of([raw for raw in raws if isinstance(raw, Values)])
+            return masks_of([raw for raw in (*raws, *others) if isinstance(raw, Values)])
         image = next((i.name for i in self.wanted.inputs if all(isinstance(p.inputs[i.name], Paths) for p in rows.values())), None)
         beside = None if image is None else _joined([part.inputs[image] for part in rows.values()])
-        found = read_masks(_joined(raws), beside, target, keep)
+        found = read_masks(_joined(raws), beside, target, keep, [raw for raw in others if isinstance(raw, Paths)])
         if found.bad:
             read.problems.append(BadMasks(found.bad))
         return found

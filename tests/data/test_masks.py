@@ -113,6 +113,23 @@ def test_where_a_mask_has_ones_255_counts_for_nothing(tmp_path: Path) -> None:
     assert np.array_equal(first, blocks(0, 255))
 
 
+@pytest.mark.parametrize("kind", ["files", "arrays"])
+@pytest.mark.parametrize("ones", [True, False])
+def test_what_255_means_is_for_all_splits_to_say(tmp_path: Path, kind: str, ones: bool) -> None:
+    """Of a split without a single 1 too, which is read alone when a model is measured."""
+    masks = {"train": blocks(0, 1 if ones else 255, 0), "test": blocks(0, 255, 0)}
+    if kind == "files":
+        for split, mask in masks.items():
+            write(tmp_path / split, {"a": grey(mask), "b": grey(mask)})
+        (tmp_path / "train/masks/b.png").write_bytes(b"no image")
+    else:
+        np.savez(tmp_path / "all.npz", **{f"y_{split}": np.stack([m, m]) for split, m in masks.items()},
+                 **{f"x_{split}": np.zeros((2, 12, 12, 3), np.uint8) for split in masks})  # fmt: skip
+    opened = open_data(tmp_path if kind == "files" else tmp_path / "all.npz", wanted(1), only=("test",))
+    for found in masks_of(opened.test):
+        assert np.array_equal(found, blocks(0, 255 if ones else 1, 0))
+
+
 def test_indices_of_a_palette_are_the_classes(tmp_path: Path) -> None:
     image = Image.fromarray(blocks(0, 1, 2))
     indexed = Image.new("P", image.size)
