@@ -12,7 +12,7 @@ import numpy as np
 from netspec.data.found import SPLITS, Coded, Found, Indices, Tagged, Values
 from netspec.data.task import Wanted, WantedTarget
 from netspec.diagnostics import Problem
-from netspec.diagnostics.data import ClassCount, ClassesDiffer, ClassNameNotText, ClassTwins, TooFewClasses
+from netspec.diagnostics.data import ClassCount, ClassesDiffer, ClassNameNotText, ClassTwins, EmptyClasses, TooFewClasses
 from netspec.diagnostics.preflight import ClassesMissing
 
 
@@ -44,8 +44,9 @@ def number_classes(path: Path, found: Found, wanted: Wanted, known: Known, only:
                 split: replace(rows, targets={**rows.targets, target.name: Values(settled.values[split])})
                 for split, rows in found.splits.items()
             }
-        count = len(named.get(target.name, ()))
-        if count not in (0, 1, target.classes) and not wanted.pairs and not (found.partial and count < target.classes):
+        count, most = len(named.get(target.name, ())), target.classes
+        fit = {0, 1, most, most + sum(len(p.classes) for p in found.problems if isinstance(p, EmptyClasses))}  # which may be taken out
+        if count not in fit and not wanted.pairs and not (found.partial and count < most):
             found.problems.append(ClassCount(target.size, named[target.name]))
     return named
 

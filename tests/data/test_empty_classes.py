@@ -55,7 +55,15 @@ def test_it_keeps_its_number(folder: Path) -> None:
 def test_shares_are_drawn_without_it(tmp_path: Path) -> None:
     opened = open_data(write_folder(tmp_path, {"a": 10, "b": 0, "c": 10}), task(3), allowed=EMPTY)
     assert opened.counts() == {"train": 16, "val": 2, "test": 2}
-    assert {w.code for w in opened.warnings} == {"N730", "N740"}
+    assert {w.code for w in opened.warnings} == {"N730"}, "that val and test have none follows"
+
+
+@pytest.mark.parametrize(("outputs", "codes"), [(3, ["N704"]), (2, ["N704"]), (4, ["N704", "N710"])])
+def test_it_may_be_taken_out(tmp_path: Path, outputs: int, codes: list[str]) -> None:
+    """So the net may tell apart as many classes as are left."""
+    with pytest.raises(NetspecError) as raised:
+        open_data(write_folder(tmp_path, {"a": 10, "b": 0, "c": 10}), task(outputs))
+    assert sorted(d.code for d in raised.value.diagnostics if d.problem.severity == "error") == codes
 
 
 def test_two_classes_have_to_be_left(tmp_path: Path) -> None:

@@ -64,10 +64,11 @@ def unbalanced(counts: Sequence[ClassCounts]) -> Iterator[Problem]:
 
 
 def undrawn(counts: Sequence[ClassCounts]) -> Iterator[Problem]:
-    """A warning for each split drawn by shares that has no sample of some class."""
+    """A warning for each split drawn by shares that has no sample of some class; of one without any, that is told elsewhere."""
     for one in (c for c in counts if c.of == "samples"):
+        there = [any(numbers) for numbers in zip(*one.splits.values(), strict=True)]
         for split, numbers in one.splits.items():
-            missing = tuple(name for name, n in zip(one.classes, numbers, strict=False) if not n)
+            missing = tuple(name for name, n, some in zip(one.classes, numbers, there, strict=False) if some and not n)
             if missing and split != "train":
                 yield ClassesMissing(split, missing, len(one.classes), drawn=True)
 
