@@ -5,7 +5,7 @@ same saved again as baseline, as those of ImageNet are), else made up. The peers
 transforms a picture at a time, and PyTorch's DataLoader around that.
 
 Both sides cut the same kind of part out of the photograph and stretch it to 224. The peer smooths where that makes the part smaller; ours
-does not, and keeps photographs that are more than twice as high and as wide as the input at about twice its size.
+averages where it is made less than half as high or as wide.
 """
 
 from __future__ import annotations

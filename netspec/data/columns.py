@@ -14,7 +14,8 @@ from torch import Tensor
 
 from netspec.data.cutting import Cut, CutColumn
 from netspec.data.found import Paths, Values
-from netspec.data.images.cache import CachedPixels, DecodedCache
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.cached import CachedPixels
 from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, read_bytes
 from netspec.data.images.loading import Progress, scan, scan_to_disk
 from netspec.data.images.photographs import Photographs, scan_photographs

@@ -19,7 +19,7 @@ from netspec.data.rooms import Rooms
 from netspec.data.samples import Column, Samples
 
 
-class Part(Protocol):
+class Window(Protocol):
     """A part of a photograph: the rows and the columns that it has of it."""
 
     @property
@@ -35,7 +35,7 @@ class Part(Protocol):
 class Cut(Protocol):
     """Says which part of each photograph is seen."""
 
-    def parts(self, indices: Tensor, epoch: int, sizes: NDArray[np.int64]) -> Iterable[Part]:
+    def parts(self, indices: Tensor, epoch: int, sizes: NDArray[np.int64]) -> Iterable[Window]:
         """The parts in an epoch of photographs with these numbers in their split and these heights and widths, `N x 2`."""
 
     def figures(self, indices: Tensor, epoch: int, sizes: NDArray[np.int64]) -> list[list[dict[str, Any]]]:
@@ -80,7 +80,7 @@ class CutColumn(Column):
 
     def read(self, indices: Tensor, pool: ThreadPoolExecutor) -> Callable[[], Tensor]:
         made, fill = self._begun(indices)
-        many = -(-len(made) // workers()) if self.photographs.kept else 1
+        many = max(-(-len(made) // workers()), 1) if self.photographs.kept else 1
         waiting = [pool.submit(fill, range(start, min(start + many, len(made)))) for start in range(0, len(made), many)]
 
         def gathered() -> Tensor:
@@ -100,7 +100,7 @@ class CutColumn(Column):
         parts = list(self.cut.parts(indices, self.epoch, self.photographs.sizes[places]))
         return made, lambda some: self._fill(made, places, parts, some)
 
-    def _fill(self, made: Pixels, places: Sequence[int], parts: Sequence[Part], some: range) -> None:
+    def _fill(self, made: Pixels, places: Sequence[int], parts: Sequence[Window], some: range) -> None:
         for place in some:
             part = parts[place]
             part.stretch(self.photographs.window(places[place], part.rows, part.columns), made[place])

@@ -18,8 +18,7 @@ from netspec.data.cutting import Cut
 from netspec.data.found import Paths, Raw, Rows, Values
 from netspec.data.images.cache import DecodedCache
 from netspec.data.images.decode import ImageFormat
-from netspec.data.images.loading import Progress
-from netspec.data.images.photographs import expected_bytes
+from netspec.data.images.loading import Progress, expected_bytes
 from netspec.data.masks import Masks, PixelCounts, count_pixels, mask_column, masks_of, read_masks
 from netspec.data.samples import Column, MemoryColumn
 from netspec.data.task import Wanted, WantedTarget
@@ -166,14 +165,13 @@ class _Reader:
         return [group for key, names in found.items() for group in self._of(tuple(names), key[0], rows)]
 
     def _of(self, names: tuple[str, ...], form: ImageFormat, rows: Mapping[str, Rows]) -> Iterator[_Images]:
-        """The files of some inputs, apart from those that are read whole."""
-        cut = self.means.cuts.get(names[0]) if len(names) == 1 else None
-        whole = tuple(split for split in rows if split == "train" and cut is not None)
-        for splits, of_whole in ((whole, True), (tuple(split for split in rows if split not in whole), False)):
-            if splits:
-                paths = _joined([rows[split].inputs[names[0]] for split in splits])
-                places = dict(_slices({split: rows[split] for split in splits}))
-                yield _Images(names, replace(form, whole=of_whole), paths, places, cut if of_whole else None)
+        """The files of some inputs, apart from those of which parts are cut."""
+        cut = self.means.cuts.get(names[0])
+        whole = {split: part for split, part in rows.items() if split == "train" and cut is not None}
+        if whole:
+            yield _images(names, replace(form, whole=True), whole, cut)
+        if plain := {split: part for split, part in rows.items() if split not in whole}:
+            yield _images(names, form, plain, None)
 
     def _needed(self, rows: Mapping[str, Rows], groups: Sequence[_Images]) -> int:
         """Bytes of all that is decoded from files."""
@@ -222,6 +220,10 @@ class _Reader:
                 digests[f"target {target.name}"] = masks[target.name].digests[part]
         read.inputs[split] = {i.name: inputs[i.name] for i in self.wanted.inputs}
         read.targets[split], read.digests[split] = targets, digests
+
+
+def _images(names: tuple[str, ...], form: ImageFormat, rows: Mapping[str, Rows], cut: Cut | None) -> _Images:
+    return _Images(names, form, _joined([part.inputs[names[0]] for part in rows.values()]), dict(_slices(rows)), cut)
 
 
 def _target_column(raw: Values, target: WantedTarget) -> Column:

@@ -45,7 +45,8 @@ class Batch:
         """The same on a device."""
         if device.type == "cpu":
             return self
-        moved = ({n: t.to(device, non_blocking=True) for n, t in part.items()} for part in (self.inputs, self.targets))
+        ahead = device.type == "cuda"  # which has copied when `to` returns what lies in pages as any; memory of batches is used again
+        moved = ({n: t.to(device, non_blocking=ahead) for n, t in part.items()} for part in (self.inputs, self.targets))
         return Batch(*moved)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -74,7 +75,7 @@ def show_evaluation(console: Console, found: Evaluation) -> None:
             console.print(_classes(output))
         if output.confusion and len(output.confusion) <= _MANY:
             console.print(Text("  rows: the class; columns: taken for"))
-            console.print(_confusion(output))
+            console.print(_confusion(output, console.width))
 
 
 def _classes(output: OutputFigures) -> Table:
@@ -87,14 +88,21 @@ def _classes(output: OutputFigures) -> Table:
     return table
 
 
-def _confusion(output: OutputFigures) -> Table:
-    table = Table(box=SIMPLE_HEAD)
+def _confusion(output: OutputFigures, room: int) -> Table:
+    """Who is taken for whom; columns bear the classes' numbers where their names would be broken."""
+    labels = [escape(row.label) for row in output.classes]
+    heads, rows, space = labels, labels, 1
+    if sum(cell_len(label) + 2 for label in labels) + max(map(cell_len, labels)) + 4 > room:
+        heads = [str(number) for number in range(len(labels))]
+        rows = [f"{number:>{len(heads[-1])}} {label}" for number, label in enumerate(labels)]
+        space = 0
+    table = Table(box=SIMPLE_HEAD, padding=(0, space, 0, 1))
     table.add_column("")
-    for row in output.classes:
-        table.add_column(Text(escape(row.label)), justify="right")
-    for index, (row, counts) in enumerate(zip(output.classes, output.confusion, strict=True)):
+    for head in heads:
+        table.add_column(Text(head), justify="right")
+    for index, (row, counts) in enumerate(zip(rows, output.confusion, strict=True)):
         cells = [Text(f"{count:,}" if count else "·", "bold" if column == index else "") for column, count in enumerate(counts)]
-        table.add_row(Text(escape(row.label)), *cells)
+        table.add_row(Text(row), *cells)
     return table
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netspec.augment import Augmenter
 from netspec.backends.torch import CompiledNet
-from netspec.data.images.cache import decoding
+from netspec.data.images.cached import decoding
 from netspec.data.samples import Batch, Bounds, Samples
 from netspec.frontier import Frontier, frontier_of, name_of
 from netspec.graph import Graph
@@ -43,7 +43,7 @@ class StillSamples(Samples):
     epoch: int = field(default=0, kw_only=True)
 
     def in_epoch(self, epoch: int) -> Samples:
-        return replace(self, inputs={name: column.in_epoch(epoch) for name, column in self.inputs.items()}, epoch=epoch)
+        return replace(self, inputs=super().in_epoch(epoch).inputs, epoch=epoch)
 
     def batches(self, order: Tensor, bounds: Bounds) -> Iterator[Batch]:
         for (start, end), batch in zip(bounds, super().batches(order, bounds), strict=True):

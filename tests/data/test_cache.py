@@ -16,7 +16,8 @@ import pytest
 
 from netspec.cache import Cache
 from netspec.data.images import loading
-from netspec.data.images.cache import CachedPixels, DecodedCache
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.cached import CachedPixels
 from netspec.data.images.decode import ImageFormat, decode
 from netspec.data.images.loading import scan, scan_to_disk
 from netspec.diagnostics import NetspecError, Problem
@@ -121,7 +122,7 @@ def test_a_changed_image_is_another_one(tmp_path: Path, cache: DecodedCache) -> 
 
 
 def test_formats_and_rules_are_told_apart(tmp_path: Path, cache: DecodedCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    from netspec.data.images import cache as module
+    from netspec.data.images import cached as module
 
     files = pictures(tmp_path / "a")
     on_disk(files, cache)
@@ -230,7 +231,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path, told: list[Problem
     cache = DecodedCache(Cache(tmp_path, 2 * size_of(6)), told.append)
     groups = [pictures(tmp_path / str(first), 6, first) for first in (0, 10, 20)]
     for number, group in enumerate(groups[:2]):
-        os.utime(on_disk(group, cache).path, (number, number))
+        os.utime(on_disk(group, cache).paths[0], (number, number))
     on_disk(groups[0], cache)  # used again, so the second goes
     on_disk(groups[2], cache)
     assert sum(file.stat().st_size for file in kept(cache)) == 2 * size_of(6)
@@ -325,7 +326,7 @@ def test_a_damaged_file_is_made_anew(
     spoil: Callable[[bytes], bytes], tmp_path: Path, cache: DecodedCache, told: list[Problem], no_decoder: Callable[[], None]
 ) -> None:
     files = pictures(tmp_path / "a")
-    path = on_disk(files, cache).path
+    path = on_disk(files, cache).paths[0]
     content = path.read_bytes()
     assert len(content) == size_of(6)
     path.write_bytes(spoil(content))
@@ -339,7 +340,7 @@ def test_a_damaged_file_is_made_anew(
 def test_what_cannot_be_opened_is_left_alone(tmp_path: Path, cache: DecodedCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be another user's, or too many files are open: that says nothing of what is in it."""
     files = pictures(tmp_path / "a")
-    path = on_disk(files, cache).path
+    path = on_disk(files, cache).paths[0]
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(24, "Too many open files")))
         assert cache.find(RGB, []) is None
@@ -348,7 +349,7 @@ def test_what_cannot_be_opened_is_left_alone(tmp_path: Path, cache: DecodedCache
 
 def test_what_is_no_file_is_left_out(tmp_path: Path, cache: DecodedCache) -> None:
     files = pictures(tmp_path / "a")
-    path = on_disk(files, cache).path
+    path = on_disk(files, cache).paths[0]
     path.unlink()
     path.mkdir()
     pixels, _ = scan(files, RGB, keep=True, cache=cache)
@@ -361,7 +362,7 @@ def test_what_is_no_file_is_left_out(tmp_path: Path, cache: DecodedCache) -> Non
 
 def test_a_file_cut_while_it_is_used_is_an_error_and_not_the_end(tmp_path: Path, cache: DecodedCache) -> None:
     found = on_disk(pictures(tmp_path / "a"), cache)
-    os.truncate(found.path, 2 * ROW + 5)
+    os.truncate(found.paths[0], 2 * ROW + 5)
     assert found[np.array([1])].shape == (1, 3, 8, 8)
     for row in (2, 5):
         with pytest.raises(NetspecError) as caught:
@@ -373,7 +374,7 @@ def test_a_file_cut_while_it_is_used_is_an_error_and_not_the_end(tmp_path: Path,
 def test_a_file_removed_while_it_is_used_goes_on(tmp_path: Path, cache: DecodedCache) -> None:
     files = pictures(tmp_path / "a")
     found = on_disk(files, cache)
-    found.path.unlink()
+    found.paths[0].unlink()
     assert (everything(found) == decoded(files)).all()
 
 

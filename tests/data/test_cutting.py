@@ -14,9 +14,11 @@ from netspec.augment.cutting import Cutting
 from netspec.cache import Cache
 from netspec.data import Splits, open_data
 from netspec.data.cutting import CutColumn, cut_inputs
-from netspec.data.images.cache import CachedPhotographs, DecodedCache
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.cached import CachedPhotographs, Table
 from netspec.data.images.decode import ImageFormat, decode, kept_size
-from netspec.data.images.photographs import FilePhotographs, HeldPhotographs, Photographs, expected_bytes, scan_photographs
+from netspec.data.images.loading import expected_bytes
+from netspec.data.images.photographs import FilePhotographs, HeldPhotographs, Photographs, scan_photographs
 from netspec.data.opening import Division
 from netspec.data.rooms import Rooms
 from netspec.data.task import Wanted, WantedInput, WantedTarget
@@ -93,6 +95,15 @@ def test_a_part_of_many_pixels_is_their_means() -> None:
     image[:, :, ::2] = 255
     seen = CutColumn(HeldPhotographs([image]), 0, 1, WHOLE, cutting("random_resized_crop(scale=[0.999, 1], ratio=[1.5, 1.5])"))
     rows = seen.in_epoch(0).rows(torch.tensor([0])).float()
+    assert (rows - 127.5).abs().max() < 25
+
+
+def test_an_axis_of_many_points_is_averaged_where_the_other_grows() -> None:
+    image = np.zeros((3, 200, 100), np.uint8)
+    image[:, ::2] = 255
+    wanted = ImageFormat(3, 16, 240, whole=True)
+    cut = cutting("random_resized_crop(scale=[0.9, 1], ratio=[0.5, 0.5])", "3x16x240")
+    rows = CutColumn(HeldPhotographs([image]), 0, 1, wanted, cut).in_epoch(0).rows(torch.tensor([0])).float()
     assert (rows - 127.5).abs().max() < 25
 
 
@@ -203,9 +214,11 @@ def test_a_jpeg_is_made_smaller_while_it_is_decoded(size: tuple[int, int], kept:
     assert np.abs(found.astype(int) - means).max() < 25
 
 
-def test_about_how_much_it_takes_is_known_before(files: list[Path]) -> None:
+@pytest.mark.parametrize("sizes", [SIZES, ((134, 201), (268, 402), (402, 268)), ((400, 600),)])
+def test_about_how_much_it_takes_is_known_before(tmp_path: Path, sizes: tuple[tuple[int, int], ...]) -> None:
+    files = write_photos(tmp_path, COUNT, sizes)
     held, _ = scan_photographs(files, WHOLE, keep=True)
-    assert expected_bytes(files, WHOLE) == pytest.approx(3 * held.sizes.prod(1).sum(), rel=0.05)
+    assert expected_bytes(files, WHOLE) == pytest.approx(3 * held.sizes.prod(1).sum(), rel=0.02)
     assert expected_bytes(files, PLAIN) == COUNT * 3 * 16 * 24
     assert expected_bytes([], WHOLE) == 0
 
@@ -220,6 +233,45 @@ def test_the_cache_knows_whole_images_from_others(files: list[Path], cache: Deco
     assert torch.equal(everything(first), backwards.flip(0))
     held, _ = scan_photographs(files, WHOLE, keep=True, cache=cache)
     assert torch.equal(everything(first), everything(held))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_is_lacking_is_added(files: list[Path], cache: DecodedCache, keep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where shares are drawn by another seed: nothing is decoded twice, and no image lies in two files."""
+    decoded: list[bytes] = []
+    monkeypatch.setattr("netspec.data.images.loading.decode", lambda content, wanted: decoded.append(content) or decode(content, wanted))
+    scan_photographs(files[:30], WHOLE, keep=False, cache=cache)
+    found, _ = scan_photographs(files[5:36], WHOLE, keep=keep, cache=cache)
+    assert len(decoded) == 36
+    found, digests = scan_photographs(files, WHOLE, keep=keep, cache=cache)
+    assert len(decoded) == 40
+    assert [path.stat().st_size > 0 for path in cache.folder.iterdir()] == [True] * 3
+    plain, plain_digests = scan_photographs(files, WHOLE, keep=True)
+    assert digests == plain_digests
+    assert torch.equal(everything(found), everything(plain))
+
+
+def test_an_added_image_that_cannot_be_read_is_named(files: list[Path], cache: DecodedCache) -> None:
+    scan_photographs(files[:30], WHOLE, keep=False, cache=cache)
+    for file in (files[33], files[38]):
+        file.write_bytes(b"no image")
+    with pytest.raises(NetspecError) as raised:
+        scan_photographs(files, WHOLE, keep=False, cache=cache)
+    (found,) = [d.problem for d in raised.value.diagnostics]
+    assert [path for path, _ in vars(found)["files"]] == [str(files[33]), str(files[38])]
+
+
+def test_more_than_was_expected_keeps_to_the_limit(tmp_path: Path, told: list[Problem], monkeypatch: pytest.MonkeyPatch) -> None:
+    files = write_photos(tmp_path / "photos", COUNT, ((60, 100),))
+    monkeypatch.setattr("netspec.data.images.loading.expected_bytes", lambda *_: 10)
+    roomy, narrow = (DecodedCache(Cache(tmp_path / str(limit), limit), told.append) for limit in (10**7, 300_000))
+    found, _ = scan_photographs(files, WHOLE, keep=False, cache=roomy)
+    assert isinstance(found, CachedPhotographs)
+    assert not told
+    found, _ = scan_photographs(files, WHOLE, keep=False, cache=narrow)
+    assert isinstance(found, FilePhotographs)
+    assert [problem.code for problem in told] == ["N732"]
+    assert not list(narrow.folder.iterdir())
 
 
 class _Backwards:
@@ -241,8 +293,10 @@ class _Backwards:
         lambda content: content[1:],
         lambda content: content[:-60] + b"\xff\xff\xff\x7f" + content[-56:],
         lambda content: content[:-40] + bytes([content[-40] ^ 1]) + content[-39:],
+        lambda content: Table(WHOLE, [b"a" * 32] * 4, np.full((4, 2), 2**31)).packed(),
+        lambda content: Table(WHOLE, [b"a" * 32], np.zeros((1, 2), np.int64)).packed(),
     ],
-    ids=["cut", "a head of nothing", "empty", "shifted", "sizes", "count"],
+    ids=["cut", "a head of nothing", "empty", "shifted", "sizes", "count", "sizes that overflow", "sizes of nothing"],
 )
 def test_a_spoilt_file_is_removed_and_made_anew(spoil: Callable[[bytes], bytes], files: list[Path], cache: DecodedCache) -> None:
     first, digests = scan_photographs(files, WHOLE, keep=False, cache=cache)

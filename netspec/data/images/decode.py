@@ -38,13 +38,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netspec.data.images.bounded import endless
-from netspec.data.images.jpeg import Damaged, decode_jpeg
+from netspec.data.images.jpeg import Damaged, decode_jpeg, smaller_by
 
 Pixels = NDArray[np.uint8]
 
 RULES: Final = 1
 """The number of the rules above, another one whenever images come out as other pixels: what other rules made is taken from no cache."""
 
+JPEGS: Final = ("JPEG", "MPO")
+"""Pillow's names: the second for JPEG files with further images behind the first, as telephones write them."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 MAX_PIXELS: Final = 89_478_485
@@ -86,7 +88,7 @@ class ImageFormat:
 
     @property
     def most(self) -> int:
-        """Bytes of an image; of a whole one as many as it has at most, unless it is longer than the input's shape."""
+        """Bytes of an image; of a whole one as many as it has at most where it has the input's shape. Longer ones have more."""
         return prod(self.shape) * (2 * _WHOLE**2 if self.whole else 1)
 
 
@@ -100,6 +102,13 @@ def kept_size(size: tuple[int, int], wanted: ImageFormat) -> tuple[int, int]:
     found = (round(have * scale) for have in size)
     kept = tuple(max(one, want) for one, want in zip(found, least, strict=True))
     return kept[0], kept[1]
+
+
+def decoded_size(size: tuple[int, int], wanted: ImageFormat) -> tuple[int, int]:
+    """The height and width at which a JPEG of this height and width is decoded."""
+    _, height, width = wanted.shape
+    factor = smaller_by(size, (_WHOLE * height, _WHOLE * width))
+    return -(-size[0] // factor), -(-size[1] // factor)
 
 
 def own_size(content: bytes, wanted: ImageFormat) -> ImageFormat:
@@ -191,7 +200,7 @@ def _in_channels(pixels: Pixels, wanted: ImageFormat) -> Pixels:
 def _stored(content: bytes, image: Image.Image, wanted: ImageFormat) -> Pixels:
     """Height x width of grey, or height x width x 3, as the image lies in the file: not turned yet."""
     found = None
-    if image.format in _JPEGS:
+    if image.format in JPEGS:
         found = decode_jpeg(content, image.mode, _least(image, wanted))
     if found is None:
         image.load()
@@ -262,8 +271,6 @@ _TURNS: Final[Mapping[int, Callable[[Pixels], Pixels]]] = {
     8: lambda p: p[:, ::-1].swapaxes(0, 1),
 }
 """What makes an image upright, by its orientation in the EXIF data."""
-_JPEGS: Final = ("JPEG", "MPO")
-"""Pillow's names: the second for JPEG files with further images behind the first, as telephones write them."""
 
 _ORIENTATION_TAG, _SHORT = 0x0112, 3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from netspec.data.images.bounded import endless
-from netspec.data.images.decode import FORMATS, ImageFormat, Unreadable, own_size, read_bytes, stated_orientation
+from netspec.data.images.decode import FORMATS, JPEGS, ImageFormat, Unreadable, own_size, read_bytes, stated_orientation
 
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _AS_IT_LIES = frozenset({1, None})
@@ -29,6 +29,7 @@ class ImageFacts:
     turned: bool
     frames: bool
     broken_exif: bool
+    is_jpeg: bool
 
 
 def image_facts(path: Path) -> ImageFacts | None:
@@ -45,7 +46,15 @@ def image_facts(path: Path) -> ImageFacts | None:
                 exif = image.info.get("exif")
                 turn = stated_orientation(exif if isinstance(exif, bytes) else b"")
                 width, height = image.size[::-1] if turn in _SIDEWAYS else image.size
-                return ImageFacts(height, width, image.mode, turn not in _AS_IT_LIES, getattr(image, "is_animated", False), turn is None)
+                return ImageFacts(
+                    height=height,
+                    width=width,
+                    mode=image.mode,
+                    turned=turn not in _AS_IT_LIES,
+                    frames=getattr(image, "is_animated", False),
+                    broken_exif=turn is None,
+                    is_jpeg=image.format in JPEGS,
+                )
         except Exception:  # a decoder given a stranger's bytes raises whatever it likes
             return None
 

@@ -32,7 +32,7 @@ def decode_jpeg(content: bytes, mode: str, least: tuple[int, int] | None) -> NDA
         return None
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(content)
-        factor = 1 if least is None else _factor((height, width), least)
+        factor = 1 if least is None else smaller_by((height, width), least)
         size = (-(-height // factor), -(-width // factor)) if factor > 1 else (0, 0)
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             content, _COLOURS[mode], min_height=size[0], min_width=size[1], min_factor=factor
@@ -46,7 +46,7 @@ def decode_jpeg(content: bytes, mode: str, least: tuple[int, int] | None) -> NDA
     return pixels[:, :, 0] if mode == "L" else pixels
 
 
-def _factor(size: tuple[int, int], least: tuple[int, int]) -> int:
+def smaller_by(size: tuple[int, int], least: tuple[int, int]) -> int:
     """By how much libjpeg may make the picture smaller: 1, 2, 4 or 8."""
     room = min(have / want for have, want in zip(size, least, strict=True))
     return max(factor for factor in (1, 2, 4, 8) if factor == 1 or factor <= room)

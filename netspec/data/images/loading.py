@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
+from statistics import fmean
 from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from netspec.data.images.cache import CachedPhotographs, CachedPixels, DecodedCache
-from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, own_size, read_bytes
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.cached import CachedPhotographs, CachedPixels
+from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode, decoded_size, kept_size, own_size, read_bytes
+from netspec.data.images.facts import image_facts
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import BadImages
 
@@ -25,6 +29,10 @@ Progress = Callable[[int, int], None]
 T = TypeVar("T")
 
 _CHUNK: Final = 512
+_CHUNK_OF_WHOLE: Final = 64
+"""How many whole images are decoded at a time at most, as some may be long and take far more than the others."""
+_LOOKED_AT: Final = 1024
+"""How many headers tell about how much memory whole images will take."""
 _CHUNK_BYTES: Final = 2**27
 _WORTH_KEEPING: Final = 2.0
 """Seconds of decoding below which nothing is cached in place of it."""
@@ -111,19 +119,40 @@ def scan_to_disk(
     if already := known(files, wanted, cache, progress):
         assert isinstance(already[0], CachedPixels)
         return already[0], already[1]
+    found, digests, _ = stored(files, wanted, cache, progress)
+    assert not isinstance(found, CachedPhotographs)
+    return found, digests
+
+
+def stored(
+    files: Sequence[Path], wanted: ImageFormat, cache: DecodedCache, progress: Progress | None
+) -> tuple[CachedPixels | CachedPhotographs | None, list[bytes], NDArray[np.int64]]:
+    """Decode files into a file of the cache: what is there then, ``None`` where the disk does not take it, which ``cache.tell`` has heard
+    of, with the SHA-256 of every file and the heights and widths, `N x 2`, of the images."""
     digests: list[bytes] = []
-    with cache.begin(wanted, len(files), len(files) * prod(wanted.shape)) as writer:
+    sizes = [np.empty((0, 2), np.int64)]
+    with cache.begin(wanted, len(files), expected_bytes(files, wanted)) as writer:
         for part in each_decoded(files, wanted, progress):
             digests += [digest for digest, _ in part]
+            sizes.append(np.array([image.shape[1:] for _, image in part], np.int64).reshape(-1, 2))
             if writer is not None:
                 writer.write(image for _, image in part)
         if writer is not None:
-            writer.finish(digests)
-    found = cache.find(wanted, digests)
+            writer.finish(digests, np.concatenate(sizes) if wanted.whole else None)
+    found = cache.find(wanted, digests) if writer is not None and writer.finished else None
     if found is None and writer is not None and writer.finished:
         cache.removed()
-    assert not isinstance(found, CachedPhotographs)
-    return found, digests
+    return found, digests, np.concatenate(sizes)
+
+
+def expected_bytes(files: Sequence[Path], wanted: ImageFormat) -> int:
+    """How many bytes the images of these files take; where they are whole, about, by the headers of some."""
+    if not wanted.whole:
+        return len(files) * prod(wanted.shape)
+    places = np.unique(np.linspace(0, len(files) - 1, _LOOKED_AT).astype(np.int64)).tolist() if files else []
+    facts = [found for place in places if (found := image_facts(files[place])) is not None]
+    sizes = [prod(kept_size(decoded_size((f.height, f.width), wanted) if f.is_jpeg else (f.height, f.width), wanted)) for f in facts]
+    return int(len(files) * wanted.channels * fmean(sizes)) if sizes else 0
 
 
 def pays(seconds: float, size: int) -> bool:
@@ -137,8 +166,8 @@ def known(
 ) -> tuple[CachedPixels | CachedPhotographs, list[bytes]] | None:
     """What the cache has of these files, which takes reading them all; nothing is read where it can have nothing.
 
-    Where it has most of them, the others are tried: it holds all that could be read, and if one of these cannot, nothing else is decoded to
-    find that out.
+    Where it has most of them, the others are decoded and added. It holds all that could be read, so if one of these cannot, nothing else is
+    decoded to find that out.
     """
     if not files or not cache.may_have(wanted):
         return None
@@ -146,11 +175,11 @@ def known(
     found = cache.find(wanted, digests)
     if found is not None:
         return found, digests
-    lacking = cache.lacking(wanted, digests)
-    if len(lacking) <= len(files) // 2:
-        for _ in each_decoded([files[i] for i in lacking], wanted, None):
-            pass
-    return None
+    lacking = [files[i] for i in cache.lacking(wanted, digests)]
+    if len(lacking) > len(files) // 2 or stored(lacking, wanted, cache, None)[0] is None:
+        return None
+    found = cache.find(wanted, digests)
+    return None if found is None else (found, digests)
 
 
 def each_decoded(files: Sequence[Path], wanted: ImageFormat, progress: Progress | None) -> Iterator[list[tuple[bytes, Pixels]]]:
@@ -160,7 +189,8 @@ def each_decoded(files: Sequence[Path], wanted: ImageFormat, progress: Progress 
         content = read_bytes(path)
         return hashlib.sha256(content).digest(), decode(content, wanted)
 
-    return _each(files, read, progress, max(min(_CHUNK, _CHUNK_BYTES // wanted.most), workers()))
+    most = _CHUNK_OF_WHOLE if wanted.whole else _CHUNK
+    return _each(files, read, progress, max(min(most, _CHUNK_BYTES // wanted.most), workers()))
 
 
 def _hashed(path: Path) -> bytes:

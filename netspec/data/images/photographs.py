@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
-from math import prod
 from pathlib import Path
-from statistics import fmean
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netspec.data.images.cache import CachedPhotographs, DecodedCache
-from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode_window, kept_size, read_bytes
-from netspec.data.images.facts import image_facts
-from netspec.data.images.loading import Progress, each_decoded, known, pays
+from netspec.data.images.cache import DecodedCache
+from netspec.data.images.cached import CachedPhotographs
+from netspec.data.images.decode import ImageFormat, Pixels, Unreadable, decode_window, read_bytes
+from netspec.data.images.loading import Progress, each_decoded, known, pays, stored
 from netspec.diagnostics import failure
 from netspec.diagnostics.data import BadImages
-
-_LOOKED_AT: Final = 64
-"""How many headers tell about how much memory images will take."""
 
 
 class Photographs(Protocol):
@@ -105,34 +99,15 @@ def _to_memory(
 def _to_disk(
     files: Sequence[Path], wanted: ImageFormat, progress: Progress | None, cache: DecodedCache | None
 ) -> tuple[Photographs, list[bytes]]:
-    digests: list[bytes] = []
-    parts = [_sizes([])]
-    with nullcontext() if cache is None else cache.begin(wanted, len(files), expected_bytes(files, wanted)) as writer:
+    if cache is None:
+        digests, sizes = [], [_sizes([])]
         for part in each_decoded(files, wanted, progress):
-            images = [image for _, image in part]
             digests += [digest for digest, _ in part]
-            parts.append(_sizes(images))
-            if writer is not None:
-                writer.write(images)
-        sizes = np.concatenate(parts)
-        if writer is not None:
-            writer.finish(digests, sizes)
-    if cache is not None and writer is not None and writer.finished:
-        if isinstance(found := cache.find(wanted, digests), CachedPhotographs):
-            return found, digests
-        cache.removed()
-    return FilePhotographs(files, wanted, sizes), digests
+            sizes.append(_sizes([image for _, image in part]))
+        return FilePhotographs(files, wanted, np.concatenate(sizes)), digests
+    found, digests, heights_and_widths = stored(files, wanted, cache, progress)
+    return found if isinstance(found, CachedPhotographs) else FilePhotographs(files, wanted, heights_and_widths), digests
 
 
 def _sizes(images: Sequence[Pixels]) -> NDArray[np.int64]:
     return np.array([image.shape[1:] for image in images], np.int64).reshape(-1, 2)
-
-
-def expected_bytes(files: Sequence[Path], wanted: ImageFormat) -> int:
-    """About how many bytes the images of these files take, by the headers of some."""
-    if not wanted.whole:
-        return len(files) * prod(wanted.shape)
-    places = np.unique(np.linspace(0, len(files) - 1, _LOOKED_AT).astype(np.int64)).tolist() if files else []
-    facts = [found for place in places if (found := image_facts(files[place])) is not None]
-    sizes = [prod(kept_size((found.height, found.width), wanted)) for found in facts]
-    return int(len(files) * wanted.channels * fmean(sizes)) if sizes else 0
