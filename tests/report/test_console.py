@@ -20,10 +20,10 @@ from tests.report.making import evaluation, record, rows, rows_of_two, settings,
 Golden = Callable[[str, str], None]
 
 
-def text_of(show: Callable[[Console], None]) -> str:
-    """What is printed on a wide console that is no terminal."""
+def text_of(show: Callable[[Console], None], width: int = 200) -> str:
+    """What is printed on a console that is no terminal, a wide one."""
     found = StringIO()
-    show(Console(file=found, width=200))
+    show(Console(file=found, width=width))
     return "\n".join(line.rstrip() for line in found.getvalue().splitlines()) + "\n"
 
 
@@ -126,6 +126,16 @@ EVALUATIONS = {
 def test_evaluation(name: str, golden: Golden) -> None:
     found: Evaluation = EVALUATIONS[name]
     golden(f"report/evaluation-{name}.txt", text_of(lambda console: show_evaluation(console, found)))
+
+
+def test_names_too_long_for_columns_are_numbers(golden: Golden) -> None:
+    names = ("Anjou", "Cantaloupe", "Golden_Delicious", "Granny_Smith", "Honeydew_Melon", *(f"Variety_{n}" for n in range(7)))
+    rows = tuple(ClassFigures(label=name, images=100, correct=100 - n, accuracy=1 - n / 100) for n, name in enumerate(names))
+    square = tuple(tuple(100 - i if i == j else i * (j == (i + 3) % 12) for j in range(12)) for i in range(12))
+    found = evaluation(outputs={"output": OutputFigures(kind="class", classes=rows, confusion=square)})
+    text = text_of(lambda console: show_evaluation(console, found), 80)
+    golden("report/evaluation-narrow.txt", text)
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_many_classes_have_no_table_of_confusion() -> None:
