@@ -148,7 +148,11 @@ class _Reader:
             return read
         groups = self._groups(rows)
         keep = self._needed(rows, groups) <= self.means.room
-        images = [(group, self._decoded(group, keep, read)) for group in groups]
+        images: list[tuple[_Images, Decoded]] = []
+        done, of = 0, sum(len(group.paths) for group in groups)
+        for group in groups:
+            images.append((group, self._decoded(group, keep, read, _counted(self.means.progress, done, of))))
+            done += len(group.paths)
         masks = {t.name: self._masks(t, rows, keep, read) for t in self.wanted.targets if t.kind == "mask"}
         if not read.failed:
             for split, part in _slices(rows):
@@ -179,8 +183,8 @@ class _Reader:
         of_masks = sum(t.height * t.width for t in masks) * sum(map(len, rows.values()))
         return of_masks + sum(expected_bytes(group.paths, group.format) for group in groups)
 
-    def _decoded(self, group: _Images, keep: bool, read: Read) -> Decoded:
-        found = decoded(group.paths, group.format, keep, self.means.cache, self.means.progress)
+    def _decoded(self, group: _Images, keep: bool, read: Read, progress: Progress | None) -> Decoded:
+        found = decoded(group.paths, group.format, keep, self.means.cache, progress)
         if found.bad:
             read.problems.append(BadImages(found.bad, data=True))
         return found
@@ -220,6 +224,11 @@ class _Reader:
                 digests[f"target {target.name}"] = masks[target.name].digests[part]
         read.inputs[split] = {i.name: inputs[i.name] for i in self.wanted.inputs}
         read.targets[split], read.digests[split] = targets, digests
+
+
+def _counted(progress: Progress | None, before: int, of: int) -> Progress | None:
+    """Progress through a part of all files, with so many before it."""
+    return None if progress is None else lambda done, _: progress(before + done, of)
 
 
 def _images(names: tuple[str, ...], form: ImageFormat, rows: Mapping[str, Rows], cut: Cut | None) -> _Images:

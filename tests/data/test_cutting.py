@@ -349,6 +349,15 @@ def test_the_training_split_alone_is_cut(root: Path, budget: int | None) -> None
     assert [cut.train.name(i) for i in range(len(cut.train))] == [plain.train.name(i) for i in range(len(plain.train))]
 
 
+def test_progress_is_through_all_files(root: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    asked = Wanted("Net", (WantedInput("image", (3, 16, 24), PLAIN),), (WantedTarget("output", "class", 2),))
+    open_data(root, asked, cuts={"image": cutting(REGIONS[0])}, progress=lambda done, of: steps.append((done, of)))
+    assert steps == sorted(steps)
+    assert steps[-1] == (24, 24)
+    assert {of for _, of in steps} == {24}
+
+
 def test_of_two_inputs_one_may_be_cut(root: Path, tmp_path: Path) -> None:
     lines = [f"{file},{file},{path.parent.name}" for path in sorted(root.rglob("*.*")) if (file := path.relative_to(tmp_path))]
     (tmp_path / "all.csv").write_text("image,other,kind\n" + "\n".join(lines))
