@@ -45,7 +45,7 @@ class Batch:
         """The same on a device."""
         if device.type == "cpu":
             return self
-        ahead = device.type == "cuda"  # which has copied when `to` returns what lies in pages as any; memory of batches is used again
+        ahead = device.type == "cuda"  # has read memory that is not pinned when `to` returns; others may not, and batches share memory
         moved = ({n: t.to(device, non_blocking=ahead) for n, t in part.items()} for part in (self.inputs, self.targets))
         return Batch(*moved)
 

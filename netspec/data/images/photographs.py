@@ -32,7 +32,7 @@ class Photographs(Protocol):
 
 
 class HeldPhotographs:
-    """In memory."""
+    """Whole images in memory."""
 
     kept = True
 
@@ -45,7 +45,8 @@ class HeldPhotographs:
 
 
 class FilePhotographs:
-    """Decoded from their files. Raises N711 where one cannot be any more, or has become one of another size."""
+    """Whole images that are decoded from their files when they are asked for. Raises N711 where one cannot be read any more, or has another
+    size by now."""
 
     kept = False
 
