@@ -159,9 +159,11 @@ def batches(files: Sequence[Path]) -> list[tuple[Sequence[Path], Tensor]]:
     return [(files[start : start + BATCH], torch.arange(start, min(start + BATCH, len(files)))) for start in range(0, len(files), BATCH)]
 
 
-def decoding(files: Sequence[Path], photographs: Photographs, floats: bool) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Rows 8 and 9: ours, from files or from what was decoded of them, and theirs; each makes all batches once."""
-    pictures, normalised, read, parts = column(photographs), Normalised(), peer(floats), batches(files)
+def decoding(
+    files: Sequence[Path], photographs: Photographs, floats: bool, theirs_floats: bool
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Rows 8 and 9: ours, from files or from what was decoded of them, and theirs; each makes all batches once, of bytes or of floats."""
+    pictures, normalised, read, parts = column(photographs), Normalised(), peer(theirs_floats), batches(files)
 
     def ours() -> None:
         for _, numbers in parts:

@@ -278,7 +278,11 @@ def _write_weights(path: str) -> None:
     write_weights(path, models.resnet50().state_dict())
 
 
-_CROPPED_BY = {False: "Pillow and torchvision's transforms, to bytes", True: "the same to normalised floats, as is usual"}
+_CROPPED_BY = {
+    (False, True): "Pillow and torchvision's transforms, each to what it trains on: bytes here, normalised floats there",
+    (False, False): "the same, both to bytes",
+    (True, True): "the same, both to normalised floats",
+}
 
 
 def decoding() -> Iterator[Row]:
@@ -292,7 +296,7 @@ def decoding() -> Iterator[Row]:
         for kind in kinds:
             with kept(kind.files) as (in_files, _):
                 for floats, against in _CROPPED_BY.items():
-                    found = compare(*map(function, decoding(kind.files, in_files, floats)), 7)
+                    found = compare(*map(function, decoding(kind.files, in_files, *floats)), 7)
                     yield _pictures("8", f"{kind.name} to batches at 224", against, "r >= 2", len(kind.files), found)
 
 
@@ -307,7 +311,7 @@ def decoded() -> Iterator[Row]:
         for kind in kinds:
             with kept(kind.files) as (_, cached):
                 for floats, against in _CROPPED_BY.items():
-                    found = compare(*map(function, decoding(kind.files, cached, floats)), 7)
+                    found = compare(*map(function, decoding(kind.files, cached, *floats)), 7)
                     yield _pictures("9", f"{kind.name}, cached, to batches at 224", against, "r >= 12", len(kind.files), found)
 
 

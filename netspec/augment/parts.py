@@ -86,15 +86,10 @@ class Part(NamedTuple):
         OpenCV may use IPP for it, where it has that: faster by a quarter, and nearer to what is meant. It is told thread by thread.
         """
         size, before = (target.shape[2], target.shape[1]), cv2.ipp.useIPP_NotExact()
-        averaged = self._averaged(size)
         cv2.ipp.setUseIPP_NotExact(True)
         try:
             for plane, place in zip(window, target, strict=True):
-                if averaged == size:
-                    cv2.resize(plane, size, dst=place, interpolation=cv2.INTER_AREA)
-                else:
-                    smooth = plane if averaged is None else cv2.resize(plane, averaged, interpolation=cv2.INTER_AREA)
-                    cv2.resize(smooth, size, dst=place, interpolation=cv2.INTER_LINEAR)
+                cv2.resize(_halved(plane, size), size, dst=place, interpolation=cv2.INTER_LINEAR)
         finally:
             cv2.ipp.setUseIPP_NotExact(before)
         if self.sideways:
@@ -103,16 +98,18 @@ class Part(NamedTuple):
         for plane in target if self.upright else ():
             cv2.flip(plane, 0, dst=plane)
 
-    def _averaged(self, size: tuple[int, int]) -> tuple[int, int] | None:
-        """Width and height after axes of more points than bilinear takes are averaged to those of the target; ``None`` where there is
-        none."""
-        own = (self.width, self.height)
-        found = [new if have > _POINTS * new else have for have, new in zip(own, size, strict=True)]
-        return None if found == list(own) else (found[0], found[1])
-
 
 _POINTS: Final = 2
 """From how many points along an axis bilinear computes one; what lies between is passed over."""
+
+
+def _halved(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """The plane with pairs of its points averaged along each axis that is more than twice as long as in ``size``, width and height, until
+    none is; an odd last line is left out. Averages over parts of pixels, from 500 x 470 to 224 x 224, take nine times as long."""
+    while (wide := plane.shape[1] > _POINTS * size[0]) | (tall := plane.shape[0] > _POINTS * size[1]):
+        width, height = plane.shape[1] >> wide, plane.shape[0] >> tall
+        plane = cv2.resize(plane[: height << tall, : width << wide], (width, height), interpolation=cv2.INTER_AREA)
+    return plane
 
 
 def _span(matrices: Floats, axis: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
