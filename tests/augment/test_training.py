@@ -32,6 +32,20 @@ REGION = "augment { flip -> rotate(0.05) -> contrast(0.2) -> noise(3) -> erase }
 MIXED = "augment { shift(0.1) -> mixup(0.5) -> cutmix }\n    "
 
 
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """The batches of pictures that go into the net."""
+    found: list[Tensor] = []
+    real = Runner.__call__
+
+    def call(self: Runner, inputs: Mapping[str, Tensor]) -> Any:
+        found.append(inputs["image"].clone())
+        return real(self, inputs)
+
+    monkeypatch.setattr(Runner, "__call__", call)
+    return found
+
+
 def test_the_net_sees_what_the_augmenter_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Tensor] = []
     real = CompiledNet.logits
@@ -104,15 +118,7 @@ def test_any_number_of_workers_gives_the_same_pictures(threads: int, tmp_path: P
 
 
 @pytest.mark.parametrize("region", [REGION, MIXED, ""], ids=["pictures", "mixed", "none"])
-def test_preview_is_what_training_sees(region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Tensor] = []
-    real = Runner.__call__
-
-    def call(self: Runner, inputs: Mapping[str, Tensor]) -> Any:
-        seen.append(inputs["image"].clone())
-        return real(self, inputs)
-
-    monkeypatch.setattr(Runner, "__call__", call)
+def test_preview_is_what_training_sees(region: str, tmp_path: Path, seen: list[Tensor]) -> None:
     net, data = graph(tmp_path, region + BODY), write_data(tmp_path)
     train(net, data, out=tmp_path / "run", device="cpu")
     found = preview(net, data, images=5, epoch=1, epochs=3)
@@ -126,15 +132,7 @@ def test_preview_is_what_training_sees(region: str, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("rest", ["", " -> contrast(0.2) -> cutmix"], ids=["alone", "mixed"])
-def test_preview_shows_the_parts_of_photographs(rest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Tensor] = []
-    real = Runner.__call__
-
-    def call(self: Runner, inputs: Mapping[str, Tensor]) -> Any:
-        seen.append(inputs["image"].clone())
-        return real(self, inputs)
-
-    monkeypatch.setattr(Runner, "__call__", call)
+def test_preview_shows_the_parts_of_photographs(rest: str, tmp_path: Path, seen: list[Tensor]) -> None:
     for split in ("train", "val"):
         for name in ("a", "b"):
             write_photos(tmp_path / "photos" / split / name, 8)

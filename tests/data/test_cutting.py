@@ -20,7 +20,6 @@ from netspec.data.images.decode import ImageFormat, decode, kept_size
 from netspec.data.images.loading import expected_bytes
 from netspec.data.images.photographs import FilePhotographs, HeldPhotographs, Photographs, scan_photographs
 from netspec.data.opening import Division
-from netspec.data.rooms import Rooms
 from netspec.data.task import Wanted, WantedInput, WantedTarget
 from netspec.diagnostics import NetspecError, Problem
 from tests.augment.making import augmenter, compiled, noisy
@@ -391,31 +390,3 @@ def test_bad_photographs_of_all_splits_are_told_together(root: Path) -> None:
         opened(root)
     (found,) = [d.problem for d in raised.value.diagnostics if d.problem.code == "N711"]
     assert {path for path, _ in vars(found)["files"]} == {str(path) for path in bad}
-
-
-# --- room for batches -------------------------------------------------------------------------------------------------------------
-
-
-def test_what_somebody_holds_is_never_given_again() -> None:
-    rooms, held = Rooms(), []
-    draws = np.random.default_rng(0)
-    for number in range(300):
-        room = rooms.take((int(draws.integers(1, 9)), 5))
-        room[:] = number % 256
-        held.append((torch.from_numpy(room)[:, 1:], number % 256))
-        del room
-        if draws.random() < 0.6:
-            held.pop(int(draws.integers(len(held))))
-        for tensor, value in held:
-            assert bool((tensor == value).all())
-
-
-def test_what_nobody_holds_is_given_again() -> None:
-    rooms = Rooms()
-    first = rooms.take((4, 5))
-    place = first.ctypes.data
-    kept = torch.from_numpy(first)
-    del first
-    assert rooms.take((4, 5)).ctypes.data != place
-    del kept
-    assert place in {room.ctypes.data for room in (rooms.take((3, 5)), rooms.take((4, 5)))}
