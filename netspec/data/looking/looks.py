@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -66,7 +67,7 @@ def unbalanced(counts: Sequence[ClassCounts]) -> Iterator[Problem]:
 def undrawn(counts: Sequence[ClassCounts]) -> Iterator[Problem]:
     """A warning for each split drawn by shares that has no sample of some class; of one without any, that is told elsewhere."""
     for one in (c for c in counts if c.of == "samples"):
-        there = [any(numbers) for numbers in zip(*one.splits.values(), strict=True)]
+        there = [any(numbers) for numbers in zip_longest(*one.splits.values(), fillvalue=0)]
         for split, numbers in one.splits.items():
             missing = tuple(name for name, n, some in zip(one.classes, numbers, there, strict=False) if some and not n)
             if missing and split != "train":
